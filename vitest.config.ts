@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const [major = 0] = process.versions.node.split('.').map(Number);
 if (major < 24) {
@@ -6,7 +6,7 @@ if (major < 24) {
 }
 
 /** One project per room of test/. The rooms that need built bundles get them from test/support/build-once.ts. */
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'] } },
@@ -25,3 +25,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

@@ -8,12 +8,14 @@ needs aws-sam-translator and cfn-lint. Writes only <work folder>/translated.json
 """
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
 
 REGION = "eu-central-1"
 os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator asks boto3 for one; nothing is called
+logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # a warning on every run about its own feature toggles
 
 import boto3  # noqa: E402
 from cfnlint.api import lint_file  # noqa: E402

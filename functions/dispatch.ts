@@ -1,0 +1,58 @@
+// Job event → Kubernetes Job. Messages of the job queue are settled side by side; the ones that must come again are named
+// in a partial batch answer.
+import type { SQSBatchResponse } from 'aws-lambda';
+import type { AwsCredentials } from '../lib/clients/aws-credentials.ts';
+import { createEksCluster } from '../lib/clients/eks-cluster.ts';
+import { createEksToken } from '../lib/clients/eks-token.ts';
+import { createMessageHandling } from '../lib/clients/job-queue.ts';
+import { createKubernetesJobs } from '../lib/clients/kubernetes-jobs.ts';
+import { createSecret } from '../lib/clients/secrets.ts';
+import { createSystemClock } from '../lib/clients/system.ts';
+import { createTerrakubeApi } from '../lib/clients/terrakube-api.ts';
+import { loadDispatchConfig } from '../lib/config.ts';
+import { createDoor, errorFields, type Handler } from '../lib/door.ts';
+import { settleMessage } from '../lib/flows/settle-message.ts';
+import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
+
+const config = loadDispatchConfig(process.env);
+const { aws, cluster, executor, installation } = config;
+const clock = createSystemClock();
+const credentials = (): Promise<AwsCredentials> => Promise.resolve(aws.credentials);
+const eks = { clusterName: cluster.name, region: cluster.region, credentials };
+const deps = {
+  clock,
+  executor,
+  installation,
+  errorFields,
+  random: Math.random,
+  jobs: createKubernetesJobs({
+    cluster: createEksCluster({ ...eks, ...(cluster.address === undefined ? {} : { configured: cluster.address }) }),
+    token: createEksToken(eks),
+    namespace: executor.namespace,
+    now: clock.now,
+  }),
+  terrakube: createTerrakubeApi({
+    apiUrl: config.terrakubeApiUrl,
+    secret: createSecret(config.internalSecret, aws),
+    now: clock.now,
+  }),
+  // In a file of its own: most batches neither wait nor move a message aside.
+  messages: createMessageHandling(
+    async () => (await import('../lib/clients/aws/sqs.ts')).createSqs({ region: aws.region, credentials }),
+    config,
+  ),
+};
+
+/** The handler that template.yaml names. */
+export const handler: Handler<SQSBatchResponse> = createDoor('dispatch', async (event, log) => {
+  const settled = await Promise.all(
+    parseQueueEvent(event).map(async (record) => {
+      const result = await settleMessage({ ...deps, log }, { ...record, request: parseDispatchMessage(record) });
+      return { itemIdentifier: record.messageId, result };
+    }),
+  );
+  const batchItemFailures = settled.flatMap(({ itemIdentifier, result }) =>
+    result === 'again' ? [{ itemIdentifier }] : [],
+  );
+  return { batchItemFailures };
+});

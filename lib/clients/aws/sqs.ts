@@ -1,0 +1,75 @@
+// The SQS calls of this project, over the AWS SDK. Intake has this file in its main bundle, since it sends with every
+// invocation; dispatch loads it only for a message that has to wait.
+import {
+  ChangeMessageVisibilityCommand,
+  SendMessageCommand,
+  type SendMessageCommandInput,
+  SQSClient,
+  SQSServiceException,
+} from '@aws-sdk/client-sqs';
+import { DispatcherError } from '../../domain/errors.ts';
+import type { SendAnswer } from '../../ports.ts';
+import type { AwsCredentials } from '../aws-credentials.ts';
+
+/** The calls, on one connection pool. */
+export interface Sqs {
+  /** IAM: `sqs:SendMessage`; with a KMS key also `kms:GenerateDataKey` and `kms:Decrypt`. @throws DispatcherError `queueUnavailable` */
+  send(input: SendMessageCommandInput): Promise<SendAnswer>;
+  /** IAM: `sqs:ChangeMessageVisibility`. @throws DispatcherError `queueUnavailable` */
+  changeVisibility(queueUrl: string, receiptHandle: string, seconds: number): Promise<void>;
+}
+
+/** Options of {@link createSqs}. */
+export interface SqsOptions {
+  readonly region: string;
+  /** Called for each request; its answer is the role's current keys. */
+  readonly credentials: () => Promise<AwsCredentials>;
+}
+
+/** Terrakube holds a global lock while intake sends: better an early 503, after which it sends again. */
+const CONNECTION_TIMEOUT_MS = 2000;
+const REQUEST_TIMEOUT_MS = 4000;
+/** Names of refusals that are about this message's content, in the JSON protocol and in the older one. */
+const CONTENT_REFUSED = new Set(['InvalidMessageContents', 'InvalidParameterValue', 'InvalidAttributeValue']);
+/** The older protocol's name for a message that is too long is InvalidParameterValue, told apart by its text. */
+const TOO_LARGE = /must be shorter than|too long|maximum message size/i;
+
+/** Creates the SQS calls. */
+export function createSqs({ region, credentials }: SqsOptions): Sqs {
+  const client = new SQSClient({
+    region,
+    credentials,
+    maxAttempts: 2,
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
+  return {
+    async send(input) {
+      try {
+        await client.send(new SendMessageCommand(input));
+        return 'sent';
+      } catch (error) {
+        if (error instanceof SQSServiceException && CONTENT_REFUSED.has(error.name)) {
+          return TOO_LARGE.test(error.message) ? 'tooLarge' : 'contentRefused';
+        }
+        throw unavailable('does not take the message', error);
+      }
+    },
+    async changeVisibility(QueueUrl, ReceiptHandle, VisibilityTimeout) {
+      try {
+        await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }));
+      } catch (error) {
+        throw unavailable('does not change the delay', error);
+      }
+    },
+  };
+}
+
+/** The name of the SDK's error says enough; its message may quote the request. */
+function unavailable(what: string, cause: unknown): DispatcherError {
+  const name = cause instanceof Error ? cause.name : 'no answer';
+  return new DispatcherError('queueUnavailable', `SQS ${what} (${name}).`, { cause });
+}

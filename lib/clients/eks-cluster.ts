@@ -1,0 +1,59 @@
+// Where the cluster's API is, and which certificate to trust: from the settings, or asked for once per sandbox.
+import { DispatcherError } from '../domain/errors.ts';
+import type { EpochMs } from '../domain/time.ts';
+import type { CredentialSource } from './aws-credentials.ts';
+
+/** Endpoint and certificate authority of a cluster. */
+export interface ClusterAddress {
+  /** `https://…` */
+  readonly endpoint: string;
+  /** PEM text. */
+  readonly caPem: string;
+}
+
+/** Gives the address of the cluster. */
+export interface EksCluster {
+  /** @throws DispatcherError `clusterUnavailable` */
+  get(now: EpochMs): Promise<ClusterAddress>;
+  /** Forgets the address, because the certificate or the name was wrong. Says whether it can be asked for again. */
+  forget(): boolean;
+}
+
+/** Options of {@link createEksCluster}. */
+export interface EksClusterOptions {
+  readonly clusterName: string;
+  readonly region: string;
+  readonly credentials: CredentialSource;
+  /** The address, if the settings have it; nothing is asked for then. */
+  readonly configured?: ClusterAddress;
+}
+
+/**
+ * Creates the address source of one cluster. Concurrent callers share one call.
+ *
+ * IAM: `eks:DescribeCluster` on the cluster, unless the address is configured.
+ */
+export function createEksCluster({ clusterName, region, credentials, configured }: EksClusterOptions): EksCluster {
+  if (configured) return { get: () => Promise.resolve(configured), forget: () => false };
+  let address: Promise<ClusterAddress> | undefined;
+  const describe = async (now: EpochMs): Promise<ClusterAddress> => {
+    // In a file of its own: sandboxes with a configured address never load the SDK.
+    const { describeCluster } = await import('./aws/eks.ts');
+    return describeCluster({ clusterName, region, credentials: await credentials(now) });
+  };
+  return {
+    get(now) {
+      address ??= describe(now).catch((error: unknown) => {
+        address = undefined;
+        throw error instanceof DispatcherError
+          ? error
+          : new DispatcherError('clusterUnavailable', `Cluster ${clusterName} cannot be described.`, { cause: error });
+      });
+      return address;
+    },
+    forget() {
+      address = undefined;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,57 @@
+// The job queue: intake puts payloads on it, dispatch gives messages back with a delay or moves them aside.
+import { DispatcherError } from '../domain/errors.ts';
+import type { JobQueue, MessageHandling } from '../ports.ts';
+import type { Sqs } from './aws/sqs.ts';
+
+/** Creates the sending side. IAM: `sqs:SendMessage` on the job queue. */
+export const createJobQueue = (sqs: Pick<Sqs, 'send'>, queueUrl: string): JobQueue => ({
+  send: ({ body, attributes, groupId }) =>
+    sqs.send({
+      QueueUrl: queueUrl,
+      MessageBody: body,
+      MessageAttributes: stringAttributes(attributes),
+      MessageGroupId: groupId,
+    }),
+});
+
+/** Where messages are given back to and moved to. */
+export interface MessageHandlingOptions {
+  readonly queueUrl: string;
+  readonly deadLetterQueueUrl: string;
+}
+
+/**
+ * Creates the receiving side.
+ *
+ * IAM: `sqs:ChangeMessageVisibility` on the job queue, `sqs:SendMessage` on the dead-letter queue.
+ *
+ * @param load loads the SDK on first use: most invocations need none of this.
+ */
+export function createMessageHandling(
+  load: () => Promise<Sqs>,
+  { queueUrl, deadLetterQueueUrl }: MessageHandlingOptions,
+): MessageHandling {
+  let loaded: Promise<Sqs> | undefined;
+  const sqs = (): Promise<Sqs> => {
+    loaded ??= load();
+    return loaded;
+  };
+  return {
+    async setDelay(receiptHandle, delay) {
+      await (await sqs()).changeVisibility(queueUrl, receiptHandle, delay);
+    },
+    async sendDeadLetter({ body, attributes }) {
+      const sent = await (await sqs()).send({
+        QueueUrl: deadLetterQueueUrl,
+        MessageBody: body,
+        MessageAttributes: stringAttributes(attributes),
+      });
+      if (sent !== 'sent') throw new DispatcherError('queueUnavailable', 'The dead-letter queue refuses the message.');
+    },
+  };
+}
+
+const stringAttributes = (attributes: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
+  );

@@ -1,0 +1,110 @@
+// HTTP with kept-alive connections over node:http and node:https; `fetch` would load Node's undici, which costs every cold
+// start 27 ms and more. A sandbox may be frozen for minutes between two calls: a socket that was idle for long is not
+// used again, and one that turns out to be dead is replaced once.
+import * as http from 'node:http';
+import * as https from 'node:https';
+
+/** Options of {@link createKeepAliveHttp}. */
+export interface KeepAliveHttpOptions {
+  /** PEM text of the certificate authority to trust; default is Node's own list. */
+  readonly caPem?: string;
+  /** Longest silence of the other side; default is 10 seconds. */
+  readonly timeoutMs?: number;
+  /** Milliseconds on a clock that runs on while the sandbox is frozen. */
+  readonly now: () => number;
+}
+
+/** One request. */
+export interface HttpCall {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** The answer, whatever its status. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Sends a request. Rejects with node's own error (and its `code`) when there is no answer. */
+export type SendHttp = (call: HttpCall) => Promise<HttpReply>;
+
+/** Enough for a batch of ten messages, each of which makes four calls in turn. */
+const MAX_SOCKETS = 8;
+/** API servers close idle connections after 60 to 90 s, and a load balancer in between may not even say so. */
+const MAX_IDLE_MS = 60_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Creates a sender with its own pool of connections. */
+export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now }: KeepAliveHttpOptions): SendHttp {
+  const pool = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo' } as const;
+  const newAgents = () => ({
+    'http:': new http.Agent(pool),
+    'https:': new https.Agent({ ...pool, ...(caPem === undefined ? {} : { ca: caPem }) }),
+  });
+  let agents = newAgents();
+  let usedAtMs = now();
+  const once = (call: HttpCall): Promise<HttpReply> => {
+    const { protocol } = new URL(call.url);
+    return protocol === 'http:'
+      ? exchange(call, (onReply) =>
+          http.request(call.url, { ...options(call, timeoutMs), agent: agents['http:'] }, onReply),
+        )
+      : exchange(call, (onReply) =>
+          https.request(call.url, { ...options(call, timeoutMs), agent: agents['https:'] }, onReply),
+        );
+  };
+  return async (call) => {
+    if (now() - usedAtMs > MAX_IDLE_MS) {
+      for (const agent of Object.values(agents)) agent.destroy();
+      agents = newAgents();
+    }
+    usedAtMs = now();
+    try {
+      return await once(call);
+    } catch (error) {
+      if (!(error instanceof StaleSocketError)) throw error;
+      return await once(call);
+    } finally {
+      usedAtMs = now();
+    }
+  };
+}
+
+/** A kept connection was closed by the other side before it answered. */
+class StaleSocketError extends Error {
+  override readonly name = 'StaleSocketError';
+}
+
+function options({ method, headers, body }: HttpCall, timeout: number): http.RequestOptions {
+  const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+  return { method, timeout, headers: { ...headers, ...length } };
+}
+
+function exchange(
+  call: HttpCall,
+  open: (onReply: (reply: http.IncomingMessage) => void) => http.ClientRequest,
+): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const request = open((reply) => {
+      const chunks: Buffer[] = [];
+      reply.on('data', (chunk: Buffer) => chunks.push(chunk));
+      reply.on('error', reject);
+      reply.on('end', () =>
+        resolve({ status: reply.statusCode ?? 0, headers: flatHeaders(reply.headers), body: Buffer.concat(chunks) }),
+      );
+    });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const isStale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(isStale ? new StaleSocketError('a kept connection was closed', { cause: error }) : error);
+    });
+    request.on('timeout', () => request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+    request.end(call.body);
+  });
+}
+
+const flatHeaders = (headers: http.IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? []].flat().join(', ')]));

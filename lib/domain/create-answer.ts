@@ -1,0 +1,167 @@
+// What an answer to a create means. Kubernetes says most of it by status and reason; the causes of a 403 differ by text
+// only, and this is the one place that reads it (the texts are stable: API machinery and clients depend on them).
+import type { Reason } from './failure-text.ts';
+import { type Seconds, seconds } from './time.ts';
+
+/** An answer of the Kubernetes API that is not a success. */
+export interface ApiRefusal {
+  readonly status: number;
+  /** `reason` of the Status object, if the body was one. */
+  readonly reason?: string;
+  readonly message: string;
+  /** `details.kind`: the kind of the object that the answer speaks of. */
+  readonly kind?: string;
+  readonly causes: readonly { readonly field?: string; readonly message: string }[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** Why the same create may succeed later. */
+export type WaitCause =
+  | 'throttled'
+  | 'quota'
+  | 'namespaceTerminating'
+  | 'unauthorized'
+  | 'unavailable'
+  | 'beingDeleted'
+  | 'noAnswer';
+
+/** What to do about a create that did not succeed. */
+export type CreateVerdict =
+  /** Read the object by its name: it may be there, made by an earlier delivery or by this very request. */
+  | { readonly kind: 'readByName' }
+  | {
+      readonly kind: 'wait';
+      readonly cause: WaitCause;
+      readonly text: string;
+      readonly atLeast?: Seconds;
+      readonly atMost?: Seconds;
+    }
+  | { readonly kind: 'terminal'; readonly reason: Reason };
+
+/** The object that was refused, for the sentences. */
+export type CreatedKind = 'Job' | 'Secret';
+
+/** A quota may be free again at any moment, and its message says so; asking seldom would waste it. */
+const QUOTA_AT_MOST = seconds(30);
+
+/**
+ * Classifies an answer to the create of a Job or of its Secret.
+ *
+ * @param answer the refusal, or `noAnswer` when the connection broke or timed out.
+ */
+export function createVerdict(created: CreatedKind, answer: ApiRefusal | 'noAnswer', namespace: string): CreateVerdict {
+  if (answer === 'noAnswer') return { kind: 'readByName' };
+  const wait = waitFor(answer, namespace);
+  if (wait) return wait;
+  switch (answer.status) {
+    case 409:
+      return { kind: 'readByName' };
+    case 403:
+      return { kind: 'terminal', reason: forbidden(created, answer, namespace) };
+    case 404:
+      return { kind: 'terminal', reason: missingNamespace(answer, namespace) };
+    case 413:
+      return { kind: 'terminal', reason: tooLarge(created) };
+    default:
+      return { kind: 'terminal', reason: invalid(created, answer) };
+  }
+}
+
+/** Our token is not known: 401, or a 403 for nobody, which is how a server with anonymous authentication says it. */
+export const isUnauthorized = ({ status, message }: ApiRefusal): boolean =>
+  status === 401 || (status === 403 && message.includes('User "system:anonymous"'));
+
+function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefined {
+  const { status, message } = answer;
+  const atLeast = answer.retryAfterSeconds === undefined ? {} : { atLeast: seconds(answer.retryAfterSeconds) };
+  if (status === 504) return { kind: 'readByName' };
+  if (status === 429) return { kind: 'wait', cause: 'throttled', text: 'the Kubernetes API is throttling', ...atLeast };
+  if (status >= 500)
+    return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}`, ...atLeast };
+  if (isUnauthorized(answer)) {
+    return { kind: 'wait', cause: 'unauthorized', text: 'the cluster does not accept the sign-in' };
+  }
+  if (status === 403 && message.includes('exceeded quota:')) {
+    return { kind: 'wait', cause: 'quota', text: quotaText(message, namespace), atMost: QUOTA_AT_MOST };
+  }
+  if (status === 403 && message.includes('because it is being terminated')) {
+    return { kind: 'wait', cause: 'namespaceTerminating', text: `namespace ${namespace} is being deleted` };
+  }
+  if (status === 409 && message.includes('object is being deleted')) {
+    return { kind: 'wait', cause: 'beingDeleted', text: 'an older Job of this name is being deleted' };
+  }
+  return undefined;
+}
+
+/** `requested: count/jobs.batch=1, used: count/jobs.batch=20, limited: count/jobs.batch=20` as a person would say it. */
+function quotaText(message: string, namespace: string): string {
+  const [, quota = '', used = '', limited = ''] =
+    /exceeded quota: ([^,]+), requested: .*?, used: (.*), limited: (.*)$/.exec(message) ?? [];
+  if (quota === '') return `a quota of namespace ${namespace} is used up`;
+  return `quota ${quota} of namespace ${namespace} is used up (used ${used}, limit ${limited})`;
+}
+
+function forbidden(created: CreatedKind, answer: ApiRefusal, namespace: string): Reason {
+  const evidence = said(answer);
+  if (!/cannot create resource/.test(answer.message)) {
+    return {
+      title: `the cluster's admission policy refused the ${created}`,
+      evidence,
+      advice: 'Ask the administrators of the cluster which policy it is and what it demands.',
+    };
+  }
+  const cure =
+    created === 'Secret'
+      ? `Give it create and get on secrets (deploy/kubernetes), or set PayloadTransport=env, which needs Jobs only.`
+      : `Apply deploy/kubernetes in this cluster and check the EKS access entry of the dispatch role.`;
+  return {
+    title: `the dispatcher may not create ${created}s in namespace ${namespace}`,
+    evidence,
+    advice: cure,
+  };
+}
+
+function missingNamespace(answer: ApiRefusal, namespace: string): Reason {
+  return {
+    title: `namespace ${namespace} does not exist in the cluster`,
+    evidence: said(answer),
+    advice: `Create the namespace and apply deploy/kubernetes, or correct ExecutorEphemeralNamespace.`,
+  };
+}
+
+function tooLarge(created: CreatedKind): Reason {
+  return {
+    title: `the ${created} is larger than the cluster accepts`,
+    evidence: 'The Kubernetes API answered 413 (request entity too large).',
+    advice: 'Make the variables of the workspace and its organization smaller.',
+  };
+}
+
+function invalid(created: CreatedKind, answer: ApiRefusal): Reason {
+  if (answer.message.includes('denied the request')) {
+    return {
+      title: `the cluster's admission policy refused the ${created}`,
+      evidence: said(answer),
+      advice: 'Ask the administrators of the cluster which policy it is and what it demands.',
+    };
+  }
+  return {
+    title: `Kubernetes refused the ${created} as invalid`,
+    evidence: said(answer),
+    advice: 'Correct the ExecutorEphemeral setting that the message names, then run the job again.',
+  };
+}
+
+/** Longest quotation of the API server's words. */
+const QUOTE_LIMIT = 500;
+
+/** The API server's own words. Quoted objects are left out of them: they can hold a whole pod with its environment. */
+function said(answer: ApiRefusal): string {
+  const causes = answer.causes.map(({ field, message }) => (field ? `${field}: ${message}` : message));
+  const text = (causes.length > 0 && answer.status === 422 ? causes.join('; ') : answer.message).replace(
+    /\{.*\}/gs,
+    '{…}',
+  );
+  const name = answer.reason === undefined ? `${answer.status}` : `${answer.status} ${answer.reason}`;
+  return `The Kubernetes API answered ${name}: ${text.length > QUOTE_LIMIT ? `${text.slice(0, QUOTE_LIMIT)}…` : text}`;
+}

@@ -1,0 +1,37 @@
+// What intake answers. Terrakube sends a dispatch again after 503 or a broken connection; on everything else but 202 it
+// fails the user's job at once, and it never shows the body of an answer.
+
+/** A dispatch POST, whatever gateway it came through. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path without query. */
+  readonly path: string;
+  readonly authorization: string | undefined;
+  readonly body: Uint8Array;
+}
+
+/** The codes of error answers. */
+export type HttpErrorCode = 'unauthorized' | 'invalid_body' | 'not_found' | 'method_not_allowed' | 'unavailable';
+
+/** An answer; `accepted` has an empty body, which Terrakube takes in any framing. */
+export type HttpAnswer =
+  | { readonly status: 202 }
+  | { readonly status: 400 | 401 | 404 | 405 | 503; readonly code: HttpErrorCode; readonly message: string };
+
+/** The path that Terrakube appends to the URL of an agent. */
+export const DISPATCH_PATH = '/api/v1/terraform-rs';
+
+const statusOf = {
+  invalid_body: 400,
+  unauthorized: 401,
+  not_found: 404,
+  method_not_allowed: 405,
+  unavailable: 503,
+} as const;
+
+/** An error answer. The message is for the person who set up the URL; it never quotes what was sent. */
+export const refusal = (code: HttpErrorCode, message: string): HttpAnswer => ({
+  status: statusOf[code],
+  code,
+  message,
+});

@@ -1,0 +1,119 @@
+// The Kubernetes Job of one step: the shape that Terrakube's own ephemeral executor uses, with its faults repaired. One
+// pod, never a second one (a pod that ran half an apply must not be run again by Kubernetes), a clock, a restricted
+// security context, and a payload that is mounted instead of written into the pod.
+import type { V1Container, V1EnvFromSource, V1Job, V1PodSpec } from '@kubernetes/client-node';
+import { type DispatchRequest, payloadHash } from './dispatch-request.ts';
+import type { ExecutorSettings } from './executor-settings.ts';
+import { type Installation, jobName, stepLabels } from './job-name.ts';
+import { PAYLOAD_MOUNT_PATH } from './payload-secret.ts';
+import { type EpochMs, isoTime } from './time.ts';
+
+/** Annotation keys on Jobs: everything that this project remembers stands there, for there is no database. */
+export const ANNOTATION = {
+  requestHash: 'terrakube.io/request-hash',
+  acceptedAt: 'terrakube.io/accepted-at',
+  dispatchedAt: 'terrakube.io/dispatched-at',
+  verdict: 'terrakube.io/verdict',
+} as const;
+
+/** Name of the container that runs Terraform. */
+export const EXECUTOR_CONTAINER = 'executor';
+
+/** Group of the executor's image; the mounted payload is readable to it and to nobody else. */
+const EXECUTOR_GROUP = 1000;
+/** Read for owner and group (0440). */
+const PAYLOAD_FILE_MODE = 0o440;
+
+/** What a manifest is made of. */
+export interface ManifestInput {
+  readonly request: DispatchRequest;
+  readonly settings: ExecutorSettings;
+  readonly installation: Installation;
+  /** 1 for the first start of the step. */
+  readonly start: number;
+  readonly now: EpochMs;
+}
+
+/**
+ * Builds the Job for one start of a step.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/job/
+ */
+export function buildJob(input: ManifestInput): V1Job {
+  const { request, settings, installation, start, now } = input;
+  const name = jobName(request.ids, installation, start);
+  const labels = stepLabels(request.ids, installation);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name,
+      namespace: settings.namespace,
+      labels: { ...labels },
+      annotations: {
+        [ANNOTATION.requestHash]: payloadHash(request.payload),
+        [ANNOTATION.acceptedAt]: isoTime(request.acceptedAt),
+        [ANNOTATION.dispatchedAt]: isoTime(now),
+      },
+    },
+    spec: {
+      // A second pod would run the step again, from its beginning, on a state that the first one may have changed.
+      backoffLimit: 0,
+      podReplacementPolicy: 'Failed',
+      activeDeadlineSeconds: settings.activeDeadlineSeconds,
+      ttlSecondsAfterFinished: settings.ttlSecondsAfterFinished,
+      template: {
+        metadata: {
+          labels: { ...labels },
+          annotations: {
+            'karpenter.sh/do-not-disrupt': 'true',
+            'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+          },
+        },
+        spec: podSpec(settings, name),
+      },
+    },
+  };
+}
+
+function podSpec(settings: ExecutorSettings, secretName: string): V1PodSpec {
+  return {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: settings.terminationGracePeriodSeconds,
+    automountServiceAccountToken: false,
+    securityContext: {
+      fsGroup: EXECUTOR_GROUP,
+      runAsNonRoot: settings.runAsNonRoot,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    containers: [executorContainer(settings)],
+    volumes: [{ name: 'payload', secret: { secretName, defaultMode: PAYLOAD_FILE_MODE } }],
+  };
+}
+
+function executorContainer(settings: ExecutorSettings): V1Container {
+  return {
+    name: EXECUTOR_CONTAINER,
+    image: settings.image,
+    // The last lines of the log explain an exit that the executor could not report to Terrakube.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    env: [
+      { name: 'EphemeralFlagBatch', value: 'true' },
+      // Not `optional:`: without its payload the executor then ends at once with 1; otherwise it would wait for ever.
+      { name: 'SPRING_CONFIG_IMPORT', value: `configtree:${PAYLOAD_MOUNT_PATH}/` },
+      // Spring otherwise waits 30 s at its end for the very thread that ended it, and 30 s before it reports a SIGTERM.
+      { name: 'SPRING_LIFECYCLE_TIMEOUT_PER_SHUTDOWN_PHASE', value: '2s' },
+      ...settings.env.map(({ name, value }) => ({ name, value })),
+    ],
+    envFrom: envFrom(settings),
+    volumeMounts: [{ name: 'payload', mountPath: PAYLOAD_MOUNT_PATH, readOnly: true }],
+  };
+}
+
+function envFrom(settings: ExecutorSettings): V1EnvFromSource[] {
+  return [
+    ...settings.secrets.map((name) => ({ secretRef: { name } })),
+    ...settings.configMaps.map((name) => ({ configMapRef: { name } })),
+  ];
+}

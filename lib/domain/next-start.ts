@@ -1,0 +1,62 @@
+// Which start of a step a delivery is about. Deliveries come twice, at the same time, and late; only the Job with the
+// highest start number counts, whatever the older ones look like.
+import type { V1Job } from '@kubernetes/client-node';
+import type { DispatchIds } from './dispatch-request.ts';
+import { type Installation, LABEL, MANAGED_BY, startOf } from './job-name.ts';
+import { recordedVerdict } from './recorded-verdict.ts';
+
+/** What a delivery should do. */
+export type NextStart =
+  | { readonly kind: 'create'; readonly start: number }
+  /** The Job is there and may still need its Secret: an earlier delivery may have been stopped between the two. */
+  | { readonly kind: 'ensureSecret'; readonly job: V1Job }
+  /** The Job has ended, or is ending; what follows from that is not decided here. */
+  | { readonly kind: 'done'; readonly job: V1Job }
+  /** The Job is being deleted; its name is free in a moment. */
+  | { readonly kind: 'retry' };
+
+/** Looks at all Jobs of a step, in any order. Jobs that do not carry our labels and a name of the step are not looked at. */
+export function nextStart(ids: DispatchIds, installation: Installation, jobs: readonly V1Job[]): NextStart {
+  let newest: { readonly job: V1Job; readonly start: number } | undefined;
+  for (const job of jobs) {
+    const start = isOurs(job, installation) ? startOf(job.metadata?.name ?? '', ids, installation) : undefined;
+    if (start !== undefined && start > (newest?.start ?? 0)) newest = { job, start };
+  }
+  if (!newest) return { kind: 'create', start: 1 };
+  const { job, start } = newest;
+  if (job.metadata?.deletionTimestamp) return { kind: 'retry' };
+  const verdict = recordedVerdict(job);
+  if (!hasEnded(job)) return verdict === undefined ? { kind: 'ensureSecret', job } : { kind: 'done', job };
+  const isRestarted = typeof verdict === 'object' && verdict.action === 'restart';
+  return isRestarted ? { kind: 'create', start: start + 1 } : { kind: 'done', job };
+}
+
+/**
+ * Says whether another delivery of the step got through: a Job that still runs and was not judged, or one that has ended
+ * for good. A step like that must not be told failed by a delivery that was refused.
+ */
+export function anotherDeliveryGotThrough(
+  ids: DispatchIds,
+  installation: Installation,
+  jobs: readonly V1Job[],
+): boolean {
+  const next = nextStart(ids, installation, jobs);
+  switch (next.kind) {
+    case 'ensureSecret':
+      return true;
+    case 'done':
+      return hasEnded(next.job);
+    case 'create':
+    case 'retry':
+      return false;
+  }
+}
+
+/** A Job that this project made for this installation. */
+export const isOurs = (job: V1Job, installation: Installation): boolean =>
+  job.metadata?.labels?.[LABEL.managedBy] === MANAGED_BY && job.metadata.labels[LABEL.installation] === installation;
+
+/** `Complete` and `Failed` are final, and only when they are True. */
+export const hasEnded = (job: V1Job): boolean =>
+  job.status?.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') ??
+  false;

@@ -1,0 +1,119 @@
+// From a job event to a Kubernetes Job: read both worlds, decide, act. Every step can be repeated, because names are
+// derived from the request, and every delivery may be the second one.
+import { oversizedReason } from '../domain/dispatch-reasons.ts';
+import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
+import type { Reason } from '../domain/failure-text.ts';
+import { gate, type SkipReason } from '../domain/gate.ts';
+import { stepSelector } from '../domain/job-name.ts';
+import { anotherDeliveryGotThrough } from '../domain/next-start.ts';
+import { MAX_FILE_PAYLOAD_BYTES } from '../domain/payload-secret.ts';
+import { elapsedMs, seconds } from '../domain/time.ts';
+import { type StartDeps, type StartResult, startJob, type Wait } from './start-job.ts';
+import { finishTelling, type TellDeps, tellTerrakube } from './tell-terrakube.ts';
+
+/** What dispatch needs. */
+export type DispatchDeps = StartDeps & TellDeps;
+
+/** What became of a request. Everything but `waiting` and `retried` is acknowledged. */
+export type DispatchResult =
+  | { readonly outcome: 'created' | 'exists'; readonly jobName: string }
+  | { readonly outcome: 'skipped'; readonly reason: SkipReason | 'alreadyTold' | 'anotherDelivery' }
+  /** We refused it, or Kubernetes did; the user reads why in Terrakube. */
+  | { readonly outcome: 'refused' | 'failed'; readonly reason: string }
+  /** It waits for the cluster, or something went wrong that may be mended; it comes again. */
+  | { readonly outcome: 'waiting' | 'retried'; readonly reason: string; readonly wait: Wait };
+
+/** While Terrakube still writes the job down, a PATCH could be lost or corrupt it. */
+const UNTIL_COMMITTED = seconds(1);
+
+/**
+ * Dispatches one request.
+ *
+ * @throws DispatcherError (retryable) when Terrakube or the cluster cannot be read or written.
+ */
+export async function dispatchJob(
+  deps: DispatchDeps,
+  request: DispatchRequest | OversizedRequest,
+): Promise<DispatchResult> {
+  const { ids } = request;
+  const [terrakubeJob, jobs] = await readBoth(deps, request);
+  const decision = gate(ids, terrakubeJob, elapsedMs(request.acceptedAt, deps.clock.now()));
+  switch (decision.kind) {
+    case 'skip':
+      return { outcome: 'skipped', reason: decision.reason };
+    case 'wait':
+      return retried('Terrakube has not committed the job yet', { exactly: decision.delaySeconds });
+    case 'finishTelling':
+      await finishTelling(deps, ids);
+      return { outcome: 'skipped', reason: 'alreadyTold' };
+    case 'go':
+      return go(deps, request, jobs);
+  }
+}
+
+async function go(
+  deps: DispatchDeps,
+  request: DispatchRequest | OversizedRequest,
+  jobs: () => ReturnType<DispatchDeps['jobs']['listJobs']>,
+): Promise<DispatchResult> {
+  const tooLarge = oversizedReason(request, MAX_FILE_PAYLOAD_BYTES);
+  if (tooLarge) return refuse(deps, request, tooLarge);
+  if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
+  const started = await startJob(deps, request, await jobs());
+  switch (started.kind) {
+    case 'created':
+    case 'exists':
+      return { outcome: started.kind, jobName: started.jobName };
+    case 'wait':
+      return { outcome: started.isCapacity ? 'waiting' : 'retried', reason: started.text, wait: started.wait };
+    case 'terminal':
+      return fail(deps, request, started);
+  }
+}
+
+/** Reads both worlds side by side. A cluster that cannot be read matters only once the gate lets the request through. */
+async function readBoth({ jobs, terrakube, installation }: DispatchDeps, { ids }: Pick<DispatchRequest, 'ids'>) {
+  const list = jobs.listJobs(stepSelector(ids, installation)).then(
+    (found) => () => Promise.resolve(found),
+    (error: unknown) => () => Promise.reject(error),
+  );
+  return Promise.all([terrakube.getJob(ids), list]);
+}
+
+async function refuse(
+  deps: DispatchDeps,
+  request: Pick<DispatchRequest, 'ids'>,
+  reason: Reason,
+): Promise<DispatchResult> {
+  return (await isOvertaken(deps, request)) ?? tell(deps, request, 'refused', reason);
+}
+
+async function fail(
+  deps: DispatchDeps,
+  request: DispatchRequest,
+  started: Extract<StartResult, { kind: 'terminal' }>,
+): Promise<DispatchResult> {
+  // A Job that we stopped ourselves is not another delivery's.
+  const overtaken = started.isStopped ? undefined : await isOvertaken(deps, request);
+  return overtaken ?? tell(deps, request, 'failed', started.reason);
+}
+
+/** Between our read and our refusal another delivery of the step may have got through: its executor must not be failed. */
+async function isOvertaken({ jobs, installation }: DispatchDeps, { ids }: Pick<DispatchRequest, 'ids'>) {
+  const found = await jobs.listJobs(stepSelector(ids, installation));
+  const isAnother = anotherDeliveryGotThrough(ids, installation, found);
+  return isAnother ? ({ outcome: 'skipped', reason: 'anotherDelivery' } as const) : undefined;
+}
+
+async function tell(
+  deps: DispatchDeps,
+  { ids }: Pick<DispatchRequest, 'ids'>,
+  outcome: 'refused' | 'failed',
+  reason: Reason,
+): Promise<DispatchResult> {
+  const told = await tellTerrakube(deps, ids, reason);
+  if (told === 'tooEarly') return retried('Terrakube has not committed the job yet', { exactly: UNTIL_COMMITTED });
+  return { outcome, reason: reason.title };
+}
+
+const retried = (reason: string, wait: Wait): DispatchResult => ({ outcome: 'retried', reason, wait });

@@ -1,0 +1,142 @@
+// Creates the Kubernetes Job of a step, then its payload Secret, which belongs to the Job. A mounted Secret may come about
+// a second later than its pod at no cost, and this order leaves no Secret behind that nobody owns.
+import type { V1Job } from '@kubernetes/client-node';
+import { type CreateVerdict, createVerdict } from '../domain/create-answer.ts';
+import { nameTakenReason } from '../domain/dispatch-reasons.ts';
+import type { DispatchRequest } from '../domain/dispatch-request.ts';
+import type { ExecutorSettings } from '../domain/executor-settings.ts';
+import type { Reason } from '../domain/failure-text.ts';
+import { buildJob } from '../domain/job-manifest.ts';
+import { type Installation, jobName } from '../domain/job-name.ts';
+import { isOurs, nextStart } from '../domain/next-start.ts';
+import { buildPayloadSecret } from '../domain/payload-secret.ts';
+import { recordedVerdict } from '../domain/recorded-verdict.ts';
+import { type Seconds, seconds } from '../domain/time.ts';
+import type { ApiAnswer, Clock, JobStore } from '../ports.ts';
+import { stopJob } from './stop-job.ts';
+
+/** What starting a Job needs. */
+export interface StartDeps {
+  readonly jobs: JobStore;
+  readonly clock: Clock;
+  readonly executor: ExecutorSettings;
+  readonly installation: Installation;
+}
+
+/** How long a message has to wait: exactly, or between bounds of the usual growing delay. */
+export interface Wait {
+  readonly exactly?: Seconds;
+  readonly atLeast?: Seconds;
+  readonly atMost?: Seconds;
+}
+
+/** What became of the Job. */
+export type StartResult =
+  | { readonly kind: 'created' | 'exists'; readonly jobName: string }
+  /** @property isCapacity the cluster is full, which is not a fault. */
+  | { readonly kind: 'wait'; readonly text: string; readonly wait: Wait; readonly isCapacity: boolean }
+  /** @property isStopped a Job was made and stopped in place with this reason. */
+  | { readonly kind: 'terminal'; readonly reason: Reason; readonly isStopped: boolean };
+
+/** A name that is being given free, or a Secret that goes with its old Job: the garbage collector needs a moment. */
+const UNTIL_COLLECTED = seconds(2);
+
+/**
+ * Makes sure that the step has its Job and the Job its Secret.
+ *
+ * @param known the step's Jobs, as listed just before.
+ */
+export async function startJob(
+  deps: StartDeps,
+  request: DispatchRequest,
+  known: readonly V1Job[],
+): Promise<StartResult> {
+  const next = nextStart(request.ids, deps.installation, known);
+  switch (next.kind) {
+    case 'create':
+      return create(deps, request, next.start);
+    case 'ensureSecret':
+      return giveSecret(deps, request, next.job, 'exists');
+    case 'done':
+      return carriedVerdict(next.job) ?? { kind: 'exists', jobName: next.job.metadata?.name ?? '' };
+    case 'retry':
+      return later('an older Job of this step is being deleted', { exactly: UNTIL_COLLECTED });
+  }
+}
+
+async function create(deps: StartDeps, request: DispatchRequest, start: number): Promise<StartResult> {
+  const { jobs, clock, executor, installation } = deps;
+  const job = buildJob({ request, settings: executor, installation, start, now: clock.now() });
+  const answer = await jobs.createJob(job);
+  if (answer.kind === 'ok') return giveSecret(deps, request, answer.object, 'created');
+  const verdict = createVerdict('Job', refusalOf(answer), executor.namespace);
+  switch (verdict.kind) {
+    case 'wait':
+      return waitFor(verdict);
+    case 'terminal':
+      return { kind: 'terminal', reason: verdict.reason, isStopped: false };
+    case 'readByName': {
+      const name = jobName(request.ids, installation, start);
+      const found = await jobs.getJob(name);
+      if (found === 'notFound') return later('the Kubernetes API gave no answer to the create', {});
+      if (!isOurs(found, installation)) {
+        return { kind: 'terminal', reason: nameTakenReason(name, executor.namespace), isStopped: false };
+      }
+      return startJob(deps, request, [found]);
+    }
+  }
+}
+
+async function giveSecret(
+  deps: StartDeps,
+  request: DispatchRequest,
+  job: V1Job,
+  kind: 'created' | 'exists',
+): Promise<StartResult> {
+  const owner = { name: job.metadata?.name ?? '', uid: job.metadata?.uid ?? '' };
+  const done: StartResult = { kind, jobName: owner.name };
+  const answer = await deps.jobs.createSecret(buildPayloadSecret(job, owner, request.payload));
+  if (answer.kind === 'ok') return done;
+  const verdict = createVerdict('Secret', refusalOf(answer), deps.executor.namespace);
+  switch (verdict.kind) {
+    case 'wait':
+      return waitFor(verdict);
+    case 'terminal':
+      // Without its payload the pod would wait for its volume until the Job's deadline.
+      if (
+        (await stopJob(deps, owner.name, { action: 'fail', cause: 'payloadMissing', ...verdict.reason })) ===
+        'contended'
+      ) {
+        return later('the Job changes too often to be stopped', { exactly: seconds(1) });
+      }
+      return { kind: 'terminal', reason: verdict.reason, isStopped: true };
+    case 'readByName': {
+      const owners = await deps.jobs.getSecretOwners(owner.name);
+      if (owners === 'notFound')
+        return later('the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
+      return owners.includes(owner.uid)
+        ? done
+        : later('the Secret of an older Job is being deleted', { exactly: UNTIL_COLLECTED });
+    }
+  }
+}
+
+/** An earlier delivery stopped the Job and was itself stopped before it could tell. */
+function carriedVerdict(job: V1Job): StartResult | undefined {
+  const verdict = recordedVerdict(job);
+  if (typeof verdict !== 'object' || verdict.action !== 'fail') return undefined;
+  const { title, evidence, advice } = verdict;
+  return { kind: 'terminal', reason: { title, evidence, advice }, isStopped: true };
+}
+
+const refusalOf = <T>(answer: Exclude<ApiAnswer<T>, { kind: 'ok' }>) =>
+  answer.kind === 'refused' ? answer.refusal : 'noAnswer';
+
+const waitFor = ({ text, cause, atLeast, atMost }: Extract<CreateVerdict, { kind: 'wait' }>): StartResult => ({
+  kind: 'wait',
+  text,
+  isCapacity: cause === 'quota',
+  wait: { ...(atLeast === undefined ? {} : { atLeast }), ...(atMost === undefined ? {} : { atMost }) },
+});
+
+const later = (text: string, wait: Wait): StartResult => ({ kind: 'wait', text, wait, isCapacity: false });

@@ -1,0 +1,54 @@
+// Tells the user, inside Terrakube, why a step cannot run. The order is made for the people who wait: the log lines are
+// the only thing that a CLI shows, and they vanish when the job ends; the step's name and output are what stays.
+import type { DispatchIds } from '../domain/dispatch-request.ts';
+import { failureTexts, jobOutputOf, type Reason, toldText } from '../domain/failure-text.ts';
+import { nextTell } from '../domain/next-tell.ts';
+import { findStep, type TerrakubeJob } from '../domain/terrakube-job.ts';
+import { durationMs } from '../domain/time.ts';
+import type { Clock, Terrakube } from '../ports.ts';
+
+/** What a tell came to: told now, nothing (left) to say, or not yet because Terrakube has not written the job down. */
+export type TellResult = 'told' | 'done' | 'tooEarly';
+
+/** What a tell needs. */
+export interface TellDeps {
+  readonly terrakube: Terrakube;
+  readonly clock: Clock;
+}
+
+/** Time for a waiting CLI to show the log lines: it polls about once a second. */
+const PAUSE_BEFORE_JOB = durationMs(2000);
+
+/** Fails a step that dispatch gave up on, and its job, with the reason. Job and step are read before each write. */
+export async function tellTerrakube(deps: TellDeps, ids: DispatchIds, reason: Reason): Promise<TellResult> {
+  const { terrakube, clock } = deps;
+  const first = await terrakube.getJob(ids);
+  const verdict = nextTell(ids.stepId, first);
+  if (verdict !== 'step') return verdict === 'job' ? finishTelling(deps, ids) : verdict;
+  const step = stepOf(first, ids);
+  if (!step) return 'done';
+  await terrakube.appendLog(ids, failureTexts(reason, step).logLines);
+  const second = await terrakube.getJob(ids);
+  const again = nextTell(ids.stepId, second);
+  const current = stepOf(second, ids);
+  if (again !== 'step' || !current)
+    return again === 'job' ? finishTelling(deps, ids) : again === 'tooEarly' ? again : 'done';
+  const texts = failureTexts(reason, current);
+  await terrakube.patchStep(ids, { status: 'failed', name: texts.stepName, output: texts.stepOutput });
+  await clock.sleep(PAUSE_BEFORE_JOB);
+  return finishTelling(deps, ids);
+}
+
+/** Fails the job of a step that we failed already; for a tell that was stopped between the two. */
+export async function finishTelling({ terrakube }: TellDeps, ids: DispatchIds): Promise<TellResult> {
+  const job = await terrakube.getJob(ids);
+  const verdict = nextTell(ids.stepId, job);
+  if (verdict !== 'job') return verdict === 'tooEarly' ? verdict : 'done';
+  const step = stepOf(job, ids);
+  const text = step === undefined ? undefined : toldText(step);
+  await terrakube.patchJob(ids, { status: 'failed', ...(text === undefined ? {} : { output: jobOutputOf(text) }) });
+  return 'told';
+}
+
+const stepOf = (job: TerrakubeJob | 'notFound', ids: DispatchIds) =>
+  job === 'notFound' ? undefined : findStep(job, ids.stepId);

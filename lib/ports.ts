@@ -1,0 +1,114 @@
+// The doorways between the flows and the outside. Interfaces only: a client fills each one for production, an in-memory
+// one for tests, and both pass the same contract suite.
+import type { V1Job, V1Secret } from '@kubernetes/client-node';
+import type { ApiRefusal } from './domain/create-answer.ts';
+import type { DispatchIds } from './domain/dispatch-request.ts';
+import type { RecordedVerdict } from './domain/recorded-verdict.ts';
+import type { TerrakubeJob } from './domain/terrakube-job.ts';
+import type { DurationMs, EpochMs, Seconds } from './domain/time.ts';
+
+/** Answer of the Kubernetes API: the object, the refusal, or `noAnswer` when it may or may not have been done. */
+export type ApiAnswer<T> =
+  | { readonly kind: 'ok'; readonly object: T }
+  | { readonly kind: 'refused'; readonly refusal: ApiRefusal }
+  | { readonly kind: 'noAnswer' };
+
+/** Jobs and payload Secrets in the executors' namespace. Reads throw a DispatcherError when they cannot be done. */
+export interface JobStore {
+  listJobs(labelSelector: string): Promise<readonly V1Job[]>;
+  getJob(name: string): Promise<V1Job | 'notFound'>;
+  createJob(job: V1Job): Promise<ApiAnswer<V1Job>>;
+  createSecret(secret: V1Secret): Promise<ApiAnswer<V1Secret>>;
+  /** The uids of the Secret's owners; its data is not looked at. */
+  getSecretOwners(name: string): Promise<readonly string[] | 'notFound'>;
+  /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
+  stopJob(
+    name: string,
+    resourceVersion: string,
+    verdict: RecordedVerdict,
+  ): Promise<'patched' | 'conflict' | 'notFound'>;
+}
+
+/** What may be changed on a job or step; an absent field stays as it is. */
+export interface TerrakubeChange {
+  readonly status?: string;
+  readonly name?: string;
+  readonly output?: string;
+}
+
+/** Terrakube's JSON:API and its log stream. Every method throws a DispatcherError when Terrakube does not do it. */
+export interface Terrakube {
+  getJob(ids: DispatchIds): Promise<TerrakubeJob | 'notFound'>;
+  patchJob(ids: DispatchIds, change: TerrakubeChange): Promise<void>;
+  patchStep(ids: DispatchIds, change: TerrakubeChange): Promise<void>;
+  appendLog(ids: DispatchIds, lines: readonly string[]): Promise<void>;
+}
+
+/** A message for the job queue. */
+export interface QueueMessage {
+  readonly body: string;
+  /** String attributes; they count towards the message's size. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Fair queues keep one organization's backlog from delaying the others. */
+  readonly groupId: string;
+}
+
+/** Answer of the queue to a message. Throws `queueUnavailable` when nothing can be stored at all. */
+export type SendAnswer = 'sent' | 'contentRefused' | 'tooLarge';
+
+/** Where intake puts accepted payloads. */
+export interface JobQueue {
+  send(message: QueueMessage): Promise<SendAnswer>;
+}
+
+/** What dispatch does with the messages that it received. */
+export interface MessageHandling {
+  /** Makes a message visible again after this time, so that it is delivered once more. */
+  setDelay(receiptHandle: string, delay: Seconds): Promise<void>;
+  /** Puts a copy on the dead-letter queue. */
+  sendDeadLetter(message: Omit<QueueMessage, 'groupId'>): Promise<void>;
+}
+
+/** Verifies the bearer token of a dispatch POST. */
+export interface TokenVerifier {
+  /** @returns whether the token was signed with the InternalSecret and is in date. @throws `secretUnavailable`, `secretInvalid` */
+  verify(token: string, now: EpochMs): Promise<boolean>;
+}
+
+/** A secret value that may be rotated while we run. */
+export interface SecretSource {
+  /** @throws `secretUnavailable` */
+  get(now: EpochMs): Promise<string>;
+  /** Reads it again, but at most once a minute; returns undefined when it is too early for that or nothing has changed. */
+  refresh(now: EpochMs): Promise<string | undefined>;
+}
+
+/** The clock, and waiting. */
+export interface Clock {
+  now(): EpochMs;
+  sleep(duration: DurationMs): Promise<void>;
+}
+
+/** Facts that may stand in a log line: ids, names and numbers, never payload, token, header, environment or manifest. */
+export interface LogFields {
+  readonly terrakubeJobId?: string;
+  readonly stepId?: string;
+  readonly jobName?: string;
+  readonly messageId?: string;
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly code?: string;
+  readonly status?: number;
+  readonly durationMs?: number;
+  readonly delaySeconds?: number;
+  readonly bytes?: number;
+  /** Places in the code, without messages. */
+  readonly stack?: string;
+}
+
+/** One JSON object a line: a constant, lower-case message and fields. */
+export interface Log {
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}

@@ -1,0 +1,23 @@
+// The five ids are all that is read of a payload.
+import * as v from 'valibot';
+import { areDispatchIds, type DispatchIds, dispatchIds } from '../domain/dispatch-request.ts';
+import { parseJsonBytes } from './json.ts';
+
+const idsSchema = v.pipe(
+  v.object({
+    organizationId: v.string(),
+    workspaceId: v.string(),
+    // Terrakube writes it as a string; a number can be nothing else.
+    jobId: v.union([v.string(), v.pipe(v.number(), v.safeInteger(), v.transform(String))]),
+    stepId: v.string(),
+    type: v.string(),
+  }),
+  v.check(areDispatchIds),
+  v.transform(dispatchIds),
+);
+
+/** Reads the five ids of a payload; undefined when it is not JSON in UTF-8, or an id is missing or cannot be one. */
+export function readIds(payload: Uint8Array): DispatchIds | undefined {
+  const parsed = v.safeParse(idsSchema, parseJsonBytes(payload));
+  return parsed.success ? parsed.output : undefined;
+}
