@@ -1,6 +1,7 @@
 // The AWS SDK in the bundles. What only some invocations need is in a second file, aws.cjs, that is loaded on demand:
 // inside the main file it would be parsed at every cold start. The SDK's chain of credential providers is left out, since
 // Lambda puts the role's keys into the environment and the clients are given them.
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
 
@@ -21,19 +22,47 @@ export function awsInSecondFile(found: Set<string>): Plugin {
   };
 }
 
-/** Replaces the SDK's default chain (files, SSO, container, instance metadata) by an error that says what to do. */
-export function withoutCredentialChain(): Plugin {
-  const contents =
-    'export const defaultProvider = () => async () => { throw new Error("no credentials were given to this client"); };';
+/** Modules of the SDK that Lambda functions never reach, each with what stands in for it. */
+const UNREACHED: readonly { readonly module: RegExp; readonly contents: string; readonly why: string }[] = [
+  {
+    module: /@aws-sdk[\\/]credential-provider-node[\\/]/,
+    contents:
+      'export const defaultProvider = () => async () => { throw new Error("no credentials were given to this client"); };',
+    why: 'files, SSO, container and instance metadata: Lambda gives the keys in the environment',
+  },
+  {
+    module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]event-streams[\\/]index\.js$/,
+    contents: 'export const EventStreamSerde = undefined, eventStreamSerdeProvider = undefined;',
+    why: 'streams of events: none of our calls has one',
+  },
+  {
+    module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]checksum[\\/](?:sha256[\\/]Sha256Js|md5[\\/]Md5Js)\.js$/,
+    contents: 'export const Sha256Js = undefined, Md5Js = undefined;',
+    why: 'hashes in JavaScript, for a Node without node:crypto',
+  },
+];
+
+/** Replaces {@link UNREACHED} modules. It is an error when one of them is not met: then the SDK's layout has changed. */
+export function withoutUnreachedModules(): Plugin {
+  const met = new Set<RegExp>();
   return {
-    name: 'without-credential-chain',
+    name: 'without-unreached-modules',
     setup(build) {
-      build.onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, ({ path: name }) => ({
-        path: name,
-        namespace: 'no-chain',
-        sideEffects: false,
-      }));
-      build.onLoad({ filter: /.*/, namespace: 'no-chain' }, () => ({ contents, loader: 'js' }));
+      for (const { module, contents } of UNREACHED) {
+        build.onLoad({ filter: module }, () => {
+          met.add(module);
+          return { contents, loader: 'js' };
+        });
+      }
+      // The clients take only their version from it, and esbuild cannot see that in a default import.
+      build.onLoad({ filter: /@aws-sdk[\\/]client-[\w-]+[\\/]package\.json$/ }, ({ path: file }) => {
+        const { version }: { version?: unknown } = JSON.parse(readFileSync(file, 'utf8'));
+        return { contents: JSON.stringify({ version }), loader: 'json' };
+      });
+      build.onEnd(() => {
+        const missed = UNREACHED.filter(({ module }) => !met.has(module));
+        return { errors: missed.map(({ module }) => ({ text: `the AWS SDK has no module ${module} any more` })) };
+      });
     },
   };
 }

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:f
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
-import { awsInSecondFile, withoutCredentialChain } from './aws-sdk.ts';
+import { awsInSecondFile, withoutUnreachedModules } from './aws-sdk.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
 
 /** One file of a bundle. */
@@ -23,7 +23,9 @@ export async function bundleFunction(root: string, name: string): Promise<readon
   const folder = path.join(root, 'dist', name);
   rmSync(folder, { recursive: true, force: true });
   const awsModules = new Set<string>();
-  const usesKubernetes = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8').includes('/kubernetes-');
+  const door = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8');
+  const usesKubernetes = door.includes('/kubernetes-');
+  const usesSdk = /from '.*\/aws\//.test(door);
   const main = await build({
     ...common(root),
     entryPoints: [path.join(root, 'functions', `${name}.ts`)],
@@ -32,7 +34,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     supported: { 'dynamic-import': false },
     plugins: [
       awsInSecondFile(awsModules),
-      withoutCredentialChain(),
+      ...(usesSdk ? [withoutUnreachedModules()] : []),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root)) : []),
     ],
   });
@@ -46,7 +48,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...common(root),
       stdin: { contents, resolveDir: root, loader: 'ts' },
       outfile: path.join(folder, 'aws.cjs'),
-      plugins: [withoutCredentialChain()],
+      plugins: [withoutUnreachedModules()],
     });
     files.push(describe(folder, 'aws.cjs', second.metafile));
   }
