@@ -1,5 +1,5 @@
 /**
- * JSON as the stand-in cluster handles it: values that are never changed in place, readers that answer "absent" instead of
+ * JSON as the stand-ins handle it: values that are never changed in place, readers that answer "absent" instead of
  * throwing, and the merge patch of RFC 7396.
  */
 

@@ -2,7 +2,7 @@
  * The fields that the API server fills in when an object is created. Only those that a client of ours could see.
  */
 
-import { type Json, type JsonObject, listAt, objectAt, textAt } from './json.ts';
+import { type Json, type JsonObject, listAt, objectAt, textAt } from '../json.ts';
 
 /** A Job's spec with defaults, its generated selector and the labels that tie its pods to it. */
 export function jobSpec(spec: JsonObject, name: string, uid: string): JsonObject {

@@ -5,7 +5,7 @@
  * @see https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
 
-import { isObject, type JsonObject, listAt, textAt } from './json.ts';
+import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
 import { type ClusterObject, finalizersOf, isBeingDeleted, ownersOf, type Resource } from './objects.ts';
 import type { Operations } from './operations.ts';
 import type { Store } from './store.ts';

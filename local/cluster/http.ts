@@ -4,7 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { isObject, type Json, type JsonObject, mergePatch, numberAt, objectAt, textAt, without } from './json.ts';
+import { isObject, type Json, type JsonObject, mergePatch, numberAt, objectAt, textAt, without } from '../json.ts';
 import type { Lister } from './list.ts';
 import { type ClusterObject, jobs, type Resource } from './objects.ts';
 import type { DeleteOptions, Operations, Target } from './operations.ts';

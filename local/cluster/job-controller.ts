@@ -3,8 +3,8 @@
  * job-status.ts; this file counts pods and acts.
  */
 
+import { isEqual, isObject, type JsonObject, listAt, numberAt, objectAt, textAt } from '../json.ts';
 import { decide, finishedAtMs, type Tally } from './job-status.ts';
-import { isEqual, isObject, type JsonObject, listAt, numberAt, objectAt, textAt } from './json.ts';
 import { type ClusterObject, isBeingDeleted, jobs, ownersOf, pods } from './objects.ts';
 import type { Operations, Target } from './operations.ts';
 import type { Change, Store } from './store.ts';

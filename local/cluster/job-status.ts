@@ -7,7 +7,7 @@
  * @see https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
  */
 
-import { isObject, type JsonObject, listAt, numberAt, objectAt, textAt, without } from './json.ts';
+import { isObject, type JsonObject, listAt, numberAt, objectAt, textAt, without } from '../json.ts';
 import { timestamp } from './objects.ts';
 
 /** The Job's pods, counted. */

@@ -3,7 +3,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { type Json, type JsonObject, without } from './json.ts';
+import { type Json, type JsonObject, without } from '../json.ts';
 import type { ClusterObject, Resource } from './objects.ts';
 import { parseFieldSelector, parseLabelSelector, type Selector } from './selectors.ts';
 import { expiredContinue } from './statuses.ts';

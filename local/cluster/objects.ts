@@ -2,7 +2,7 @@
  * The kinds that the stand-in cluster knows, and the object metadata that every one of them carries.
  */
 
-import { isObject, type Json, type JsonObject, objectAt, textAt } from './json.ts';
+import { isObject, type Json, type JsonObject, objectAt, textAt } from '../json.ts';
 
 /** One kind of object: how it is called in paths, bodies and messages. */
 export interface Resource {

@@ -3,8 +3,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { isEqual, type Json, type JsonObject, numberAt, objectAt, textAt, without } from '../json.ts';
 import { jobSpec, podSpec, secretFields } from './defaults.ts';
-import { isEqual, type Json, type JsonObject, numberAt, objectAt, textAt, without } from './json.ts';
 import {
   type ClusterObject,
   finalizersOf,

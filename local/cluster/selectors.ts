@@ -4,7 +4,7 @@
  * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  */
 
-import { at, type JsonObject, objectAt } from './json.ts';
+import { at, type JsonObject, objectAt } from '../json.ts';
 import { badRequest } from './statuses.ts';
 
 /** Decides whether an object is selected. */

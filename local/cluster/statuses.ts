@@ -3,7 +3,7 @@
  * exception that carries such a body up to the HTTP layer.
  */
 
-import type { Json, JsonObject } from './json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import { qualifiedKind, qualifiedPlural, type Resource } from './objects.ts';
 
 /** Thrown by the handlers of the stand-in cluster; `body` is the complete answer. */

@@ -3,7 +3,7 @@
  * watches are served from. It knows nothing of HTTP or of rules.
  */
 
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from '../json.ts';
 import type { ClusterObject, Resource } from './objects.ts';
 
 /** One change of one object. */

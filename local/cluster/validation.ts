@@ -3,8 +3,8 @@
  * that passes here may still be refused by a real API server; one that fails here is refused there as well.
  */
 
+import { isEqual, type JsonObject, numberAt, objectAt, textAt } from '../json.ts';
 import { containersOf } from './defaults.ts';
-import { isEqual, type JsonObject, numberAt, objectAt, textAt } from './json.ts';
 import { jobs, pods, type Resource, secrets } from './objects.ts';
 import type { FieldFault } from './statuses.ts';
 

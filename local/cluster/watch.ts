@@ -5,7 +5,7 @@
  */
 
 import type { ServerResponse } from 'node:http';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from '../json.ts';
 import { selectorOf } from './list.ts';
 import type { Resource } from './objects.ts';
 import type { Selector } from './selectors.ts';

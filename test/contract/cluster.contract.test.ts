@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type StandInCluster, startCluster } from '../../local/cluster/cluster.ts';
-import { type JsonObject, objectAt } from '../../local/cluster/json.ts';
+import { type JsonObject, objectAt } from '../../local/json.ts';
 import { type ClusterClient, createClusterClient } from '../support/cluster-client.ts';
 import { describeCluster } from '../support/cluster-suite.ts';
 import { recorded } from '../support/recorded.ts';

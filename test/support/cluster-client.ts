@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { createInterface } from 'node:readline';
-import { isObject, type Json, type JsonObject } from '../../local/cluster/json.ts';
+import { isObject, type Json, type JsonObject } from '../../local/json.ts';
 
 /** Where a cluster is, and who asks. */
 export interface ClusterAddress {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import { type Json, type JsonObject, listAt, objectAt, textAt } from '../../local/cluster/json.ts';
+import { type Json, type JsonObject, listAt, objectAt, textAt } from '../../local/json.ts';
 import type { ClusterAddress, ClusterAnswer, ClusterClient } from './cluster-client.ts';
 
 /** A cluster under test. `namespace` exists, and the token may do everything in it. */

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { listAt, objectAt, textAt } from '../../local/cluster/json.ts';
+import { listAt, objectAt, textAt } from '../../local/json.ts';
 import {
   aBinding,
   aJob,

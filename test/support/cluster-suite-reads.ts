@@ -1,7 +1,7 @@
 /** The cluster suite, part two: lists and watches. */
 
 import { expect, test } from 'vitest';
-import { type Json, type JsonObject, listAt, objectAt, textAt, without } from '../../local/cluster/json.ts';
+import { type Json, type JsonObject, listAt, objectAt, textAt, without } from '../../local/json.ts';
 import type { ClusterAnswer } from './cluster-client.ts';
 import { aJob, aSecret, type Context, fresh, mergePatchType } from './cluster-context.ts';
 import { recorded } from './recorded.ts';

@@ -1,7 +1,7 @@
 /** The cluster suite, part one: what a cluster makes of what is written to it. */
 
 import { expect, test } from 'vitest';
-import { type JsonObject, objectAt, textAt, without } from '../../local/cluster/json.ts';
+import { type JsonObject, objectAt, textAt, without } from '../../local/json.ts';
 import type { ClusterAnswer } from './cluster-client.ts';
 import { aJob, aSecret, type Context, fresh, lasting, mergePatchType } from './cluster-context.ts';
 import { recorded } from './recorded.ts';

@@ -1,7 +1,7 @@
 /** Answers recorded from a real Kubernetes 1.36 API server (test/fixtures/kubernetes/api). */
 
 import { readFileSync } from 'node:fs';
-import { isObject, type Json, type JsonObject, objectAt } from '../../local/cluster/json.ts';
+import { isObject, type Json, type JsonObject, objectAt } from '../../local/json.ts';
 
 /** One recorded exchange. */
 export interface Recorded {

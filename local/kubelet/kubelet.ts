@@ -1,0 +1,148 @@
+/**
+ * A kubelet without containers: each pod of a namespace runs as a process of this machine. It speaks nothing but the Kubernetes
+ * API, so it serves the stand-in cluster and a real API server alike, and is the scheduler of both.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
+import { type ApiEvent, type ClusterApi, createClusterApi } from './api.ts';
+import { parsePod } from './pod.ts';
+import { isFor, type LogLine, type PodRun, type RunContext, runPod } from './pod-run.ts';
+
+/** How the kubelet starts. */
+export interface KubeletOptions {
+  /** URL of the API server. */
+  readonly server: string;
+  /** The authority that has signed its certificate. */
+  readonly caPem: string;
+  /** A bearer token that may watch and bind pods, write their status, delete them, and read Secrets and ConfigMaps. */
+  readonly token: string;
+  readonly namespace: string;
+  /** Command and arguments that stand in for the image of a container that has no `command`. */
+  readonly executor: readonly string[];
+  /** Called for each line of output. */
+  onLog?(line: LogLine): void;
+}
+
+/** A running kubelet. */
+export interface Kubelet {
+  /** Kills the processes that it started, and removes their folders. */
+  close(): Promise<void>;
+}
+
+/** The node that pods are bound to. */
+const nodeName = 'local';
+
+/** A watch is opened anew after this long, as kubelets do. */
+const watchSeconds = 300;
+
+/** Between two tries when the API server does not answer. */
+const reconnectMs = 200;
+
+/** Starts a kubelet. It resolves once the pods that exist have been seen. */
+export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
+  const root = await mkdtemp(join(tmpdir(), 'kubelet-'));
+  const api = createClusterApi(options);
+  const runs = createRuns({
+    api,
+    nodeName,
+    entrypoint: options.executor,
+    root,
+    log: (line) => options.onLog?.(line),
+  });
+  const state = { closed: false };
+  const path = `/api/v1/namespaces/${options.namespace}/pods`;
+  const seen = Promise.withResolvers<void>();
+  const following = follow({ api, path, runs, isClosed: () => state.closed, onListed: seen.resolve });
+  // A process that ends without close() must not leave containers behind.
+  process.once('exit', runs.killAll);
+  await seen.promise;
+  return {
+    close: async () => {
+      state.closed = true;
+      api.close();
+      await runs.abandonAll();
+      await following;
+      process.off('exit', runs.killAll);
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Runs {
+  see(event: ApiEvent): void;
+  /** A fresh list: what is not in it is gone. */
+  replace(objects: readonly JsonObject[]): void;
+  abandonAll(): Promise<void>;
+  killAll(): void;
+}
+
+function createRuns(context: RunContext): Runs {
+  const taken = new Map<string, PodRun>();
+
+  function see({ type, object }: ApiEvent): void {
+    const pod = parsePod(object);
+    const run = taken.get(pod.uid);
+    if (type === 'DELETED') {
+      run?.vanish();
+      taken.delete(pod.uid);
+    } else if (run !== undefined) run.update(pod);
+    else if (isFor(pod, context.nodeName)) taken.set(pod.uid, runPod(pod, context));
+  }
+
+  return {
+    see,
+    replace: (objects) => {
+      const present = new Set(objects.map((object) => parsePod(object).uid));
+      for (const [uid, run] of taken) {
+        if (present.has(uid)) continue;
+        run.vanish();
+        taken.delete(uid);
+      }
+      for (const object of objects) see({ type: 'ADDED', object });
+    },
+    abandonAll: async () => {
+      await Promise.all([...taken.values()].map((run) => run.abandon()));
+    },
+    killAll: () => {
+      for (const run of taken.values()) run.vanish();
+    },
+  };
+}
+
+interface Following {
+  readonly api: ClusterApi;
+  readonly path: string;
+  readonly runs: Runs;
+  isClosed(): boolean;
+  onListed(): void;
+}
+
+/** Lists and watches until the kubelet is closed; lists again after a break or a forgotten version. */
+async function follow({ api, path, runs, isClosed, onListed }: Following): Promise<void> {
+  let version: string | undefined;
+  while (!isClosed()) {
+    try {
+      if (version === undefined) {
+        const { status, body } = await api.get(path);
+        if (status !== 200) throw new Error(`The API server answered the list of pods with ${status}.`);
+        version = textAt(body, 'metadata', 'resourceVersion');
+        runs.replace(listAt(body, 'items').filter(isObject));
+        onListed();
+      }
+      const query = `watch=1&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}&resourceVersion=${version}`;
+      const watched = await api.watch(`${path}?${query}`, (event) => {
+        version = event.type === 'ERROR' ? undefined : textAt(event.object, 'metadata', 'resourceVersion');
+        if (event.type === 'ERROR') return;
+        if (event.type !== 'BOOKMARK') runs.see(event);
+      });
+      if (watched !== 200) throw new Error(`The API server answered the watch of pods with ${watched}.`);
+    } catch {
+      version = undefined;
+      if (!isClosed()) await pause(reconnectMs);
+    }
+  }
+}
