@@ -8,7 +8,7 @@ export function buildDispatchBody(job: Job, step: Step, commands: readonly Comma
   const { accessToken, environmentVariables, variables } = job.request;
   return JSON.stringify({
     commandList: commands,
-    onFailureList: null,
+    onFailureList: step.onFailure,
     type: step.type,
     organizationId: job.organizationId,
     workspaceId: job.workspaceId,

@@ -11,6 +11,9 @@ export type DispatchVerdict =
   | { readonly kind: 'unavailable'; readonly resendAtOnce: boolean }
   | { readonly kind: 'failed'; readonly stepName: string };
 
+/** The first fields of Terrakube's ExecutorContext; a step's name has no room for more. */
+const CONTEXT_FIELDS = ['commandList', 'onFailureList', 'type', 'organizationId', 'workspaceId', 'jobId', 'stepId'];
+
 /** Bytes that Spring's WebClient keeps of an answer by default. */
 const MAX_ANSWER_BYTES = 262_144;
 
@@ -71,7 +74,7 @@ function readContext(text: string): { readonly text: string } | { readonly fault
     const type = '`io.terrakube.api.plugin.scheduler.job.tcl.executor.ExecutorContext`';
     return { fault: `Cannot deserialize value of type ${type}` };
   }
-  const fields = { commandList: null, onFailureList: null, type: null, ...value };
-  const shown = Object.entries(fields).map(([key, field]) => `${key}=${String(field)}`);
+  const given: Readonly<Record<string, unknown>> = { ...value };
+  const shown = CONTEXT_FIELDS.map((key) => `${key}=${String(given[key] ?? null)}`);
   return { text: `ExecutorContext(${shown.join(', ')})` };
 }

@@ -81,6 +81,7 @@ export interface Step {
   readonly status: JobStatus;
   readonly output: string | null;
   readonly commands: readonly Command[] | null;
+  readonly onFailure: readonly Command[] | null;
 }
 
 /** A step as the template describes it. */
@@ -91,6 +92,8 @@ export interface NewStep {
   /** Default: 100, 200, … */
   readonly stepNumber?: number;
   readonly commands?: readonly Command[];
+  /** Commands that the executor runs when the step fails. */
+  readonly onFailure?: readonly Command[];
 }
 
 /** What a user asks for. Ids that are absent are made up; the organisation is the demo organisation "simple". */
@@ -250,6 +253,7 @@ export function newSteps(request: NewJob): readonly Step[] {
       status: 'pending',
       output: null,
       commands: step.commands ?? null,
+      onFailure: step.onFailure ?? null,
     };
   });
 }
