@@ -16,7 +16,7 @@ import {
 } from './world.ts';
 
 /** The attributes of a PATCH as they came. */
-export type Attributes = Readonly<Record<string, unknown>>;
+type Attributes = Readonly<Record<string, unknown>>;
 
 /** The widths of the database columns, in characters. */
 const WIDTHS: Readonly<Record<string, number>> = { comments: 512, commitId: 64, output: 1024, terraformPlan: 1024 };

@@ -33,7 +33,7 @@ export interface TerrakubeOptions {
 }
 
 /** A job as it can be read now. */
-export interface JobSnapshot {
+interface JobSnapshot {
   readonly jobId: string;
   readonly organizationId: string;
   readonly workspaceId: string;
@@ -45,7 +45,7 @@ export interface JobSnapshot {
 }
 
 /** A step as it can be read now. */
-export interface StepSnapshot {
+interface StepSnapshot {
   readonly stepId: string;
   readonly type: string;
   readonly stepNumber: number;

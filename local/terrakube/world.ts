@@ -85,7 +85,7 @@ export interface Step {
 }
 
 /** A step as the template describes it. */
-export interface NewStep {
+interface NewStep {
   readonly type: string;
   /** Default: `Running Step<number>`, as Terrakube names them. */
   readonly name?: string;
@@ -137,7 +137,7 @@ export interface TerrakubeEvent {
 }
 
 /** The organisation of jobs that name none. */
-export const DEFAULT_ORGANIZATION_ID = 'd9b58bd3-f3fc-4056-a026-1163297e80a8';
+const DEFAULT_ORGANIZATION_ID = 'd9b58bd3-f3fc-4056-a026-1163297e80a8';
 
 const TERMINAL: readonly JobStatus[] = ['failed', 'completed', 'rejected', 'cancelled', 'noChanges'];
 

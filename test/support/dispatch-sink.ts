@@ -16,7 +16,7 @@ export interface ReceivedDispatch {
 }
 
 /** What the tests read of a body. */
-export interface DispatchBody {
+interface DispatchBody {
   readonly type: string;
   readonly jobId: string;
   readonly stepId: string;

@@ -46,7 +46,7 @@ const MASKS: Readonly<Record<string, RegExp>> = {
 };
 
 /** Reads a fixture as JSON. */
-export function readFixture(name: string): unknown {
+function readFixture(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`../fixtures/terrakube/${name}.json`, import.meta.url), 'utf8'));
 }
 
@@ -129,7 +129,7 @@ export interface RecordedDispatch {
 }
 
 /** What a test needs to have the same payload made again. */
-export interface RecordedPayload {
+interface RecordedPayload {
   readonly type: string;
   readonly workspaceId: string;
   readonly commandList: readonly Command[] | null;

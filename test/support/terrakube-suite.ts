@@ -8,7 +8,7 @@ import { type Answered, exchange, internalClaims, JSON_API, type Sent, signToken
 import { comparable, expected, type Ids, readRecording, replayed } from './terrakube-recordings.ts';
 
 /** A job in `queue` with the pending steps 100 "Plan", 150 "Approve", 200 "Apply". */
-export interface QueuedJob {
+interface QueuedJob {
   readonly organizationId: string;
   readonly workspaceId: string;
   readonly jobId: string;
