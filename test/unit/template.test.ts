@@ -1,0 +1,120 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { parseTemplate } from '../../local/lambda/cloudformation.ts';
+import { isMap, type JsonMap } from '../../local/lambda/json.ts';
+import { MAPPED_GATEWAY_RESPONSES, templateFindings } from '../support/template-rules.ts';
+
+const text = await readFile(new URL('../../template.yaml', import.meta.url), 'utf8');
+const template = parseTemplate(text);
+
+/** The template with a fault written into it; the text must be there, or the fault would not be. */
+const withFault = (from: string | RegExp, to: string): JsonMap => {
+  const changed = text.replace(from, to);
+  expect(changed).not.toBe(text);
+  return parseTemplate(changed);
+};
+
+test('the template breaks none of our rules', () => {
+  expect(templateFindings(template)).toEqual([]);
+});
+
+describe('a rule finds', () => {
+  test.each<[string, string | RegExp, string, string[]]>([
+    [
+      'an action with a wildcard',
+      /(Sid: SendJobs\n.*\n.*Action:) sqs:SendMessage/,
+      '$1 sqs:*',
+      ['IntakeRole allows sqs:*'],
+    ],
+    [
+      'a queue that anything may be done to',
+      'Action: sqs:SendMessage',
+      'Action: sqs:*',
+      ['JobQueuePolicy allows sqs:*'],
+    ],
+    [
+      'a wildcard within a conditional statement',
+      /(Sid: SecretsKey\n\s+Effect: Allow\n\s+Action:) kms:Decrypt/,
+      '$1 kms:D*',
+      ['IntakeRole allows kms:D*'],
+    ],
+    [
+      'a permission on everything',
+      /(Action: eks:DescribeCluster\n\s+Resource:) !Sub(\n.*){2}/,
+      '$1 "*"',
+      ['DispatchRole allows eks:DescribeCluster on *'],
+    ],
+    [
+      'a managed policy',
+      'Description: terrakube-dispatcher intake',
+      'ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]',
+      ['IntakeRole has managed policies'],
+    ],
+    ['a key for everything', '- kms:CreateAlias', '- kms:*', ['Key allows kms:*']],
+    ['a key that is never rotated', 'EnableKeyRotation: true', 'EnableKeyRotation: false', ['Key is never rotated']],
+    ['an open queue', 'KmsMasterKeyId: !GetAtt Key.Arn', 'DelaySeconds: 0', ['JobQueue is not encrypted']],
+    [
+      'a queue for small messages',
+      'MaximumMessageSize: 1048576',
+      'MaximumMessageSize: 262144',
+      ['JobQueue does not take 1 MiB'],
+    ],
+    ['a queue without TLS', 'Queues: [!Ref DeadLetterQueue]', 'Queues: []', ['DeadLetterQueue does not insist on TLS']],
+    [
+      'a queue that shows messages too early',
+      'VisibilityTimeout: 180',
+      'VisibilityTimeout: 179',
+      ['JobQueue hides messages for less than 6 times the time-out of Dispatch'],
+    ],
+    [
+      'a function that was given more time',
+      'Timeout: 30',
+      'Timeout: 31',
+      ['JobQueue hides messages for less than 6 times the time-out of Dispatch'],
+    ],
+    ['a mapping without partial failures', '[ReportBatchItemFailures]', '[]', ['Dispatch fails whole batches']],
+    ['a function without a role', 'Role: !GetAtt IntakeRole.Arn', 'Tags: {}', ['Intake has no role of its own']],
+    [
+      'a function with the role of another',
+      'Role: !GetAtt DispatchRole.Arn',
+      'Role: !GetAtt IntakeRole.Arn',
+      ['Dispatch shares its role with Intake'],
+    ],
+    [
+      'a function without a log group',
+      'LoggingConfig: { LogGroup: !Ref DispatchLogs }',
+      'Tags: {}',
+      ['Dispatch has no log group'],
+    ],
+    [
+      'logs that are kept for ever',
+      /(IntakeLogs:\n(.*\n){4})\s+RetentionInDays: !Ref LogRetentionDays\n/,
+      '$1',
+      ['Intake keeps its logs for ever'],
+    ],
+    ...MAPPED_GATEWAY_RESPONSES.map((name): [string, RegExp, string, string[]] => [
+      `${name} with a status of its own`,
+      new RegExp(`${name}: { StatusCode: 503 }`),
+      `${name}: { StatusCode: 500 }`,
+      [`Api does not answer ${name} with 503`],
+    ]),
+  ])('%s', (_name, from, to, findings) => {
+    expect(templateFindings(withFault(from, to))).toEqual(findings);
+  });
+});
+
+test('each parameter has a description, a place in a group, and a limit to what it may be', () => {
+  const parameters = Object.entries(isMap(template['Parameters']) ? template['Parameters'] : {});
+  const grouped = JSON.stringify(template['Metadata']);
+  const faults = parameters.flatMap(([name, parameter]) => {
+    const limits = ['AllowedPattern', 'AllowedValues', 'MinValue'];
+    return [
+      ...(isMap(parameter) && parameter['Description'] !== undefined ? [] : [`${name} has no description`]),
+      ...(isMap(parameter) && limits.some((limit) => parameter[limit] !== undefined) ? [] : [`${name} has no limit`]),
+      ...(grouped.includes(`"${name}"`) ? [] : [`${name} is in no group`]),
+    ];
+  });
+
+  expect(parameters.length).toBeGreaterThan(20);
+  expect(faults).toEqual([]);
+});
