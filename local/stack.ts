@@ -1,0 +1,190 @@
+// The whole product on one machine: the built bundles in Lambda's own runtime client, SQS, a front door, and stand-ins for
+// Terrakube, the cluster and the AWS APIs. The functions see nothing but the settings that template.yaml gives them.
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type AwsApis, startAwsApis } from './aws/aws-apis.ts';
+import { LOCAL_ACCOUNT, LOCAL_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
+import { type LocalQueues, startQueues } from './aws/sqs.ts';
+import { verifyEksToken } from './aws/verify-eks-token.ts';
+import { type ClusterChange, type StandInCluster, startCluster } from './cluster/cluster.ts';
+import { seedExecutorSecret } from './executor-secret.ts';
+import { startKubelet } from './kubelet/kubelet.ts';
+import { startFrontDoor } from './lambda/front-door.ts';
+import { startQueuePoller } from './lambda/queue-poller.ts';
+import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './lambda/read-template.ts';
+import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
+import type { LambdaFunction, LogLine } from './lambda/sandbox.ts';
+import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './terrakube/terrakube.ts';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const CLUSTER_NAME = 'local';
+const NAMESPACE = 'terrakube';
+/** The local kubelet's own bearer token, as a bootstrap token on a real node. */
+const KUBELET_USER = 'system:node:local';
+const DISPATCH_ROLE_ARN = `arn:aws:sts::${LOCAL_ACCOUNT}:assumed-role/dispatch/local`;
+const INTERNAL_SECRET_NAME = 'terrakube-internal-secret';
+/** No setting of the local run needs a real image: the kubelet starts a process in its place. */
+const EXECUTOR_IMAGE = 'azbuilder/executor:2.33.0';
+
+/** How the stack starts. */
+export interface StackOptions {
+  /** Values for parameters of template.yaml, on top of the ones that the stack itself knows. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Terrakube's InternalSecret; default is a new one. */
+  readonly internalSecret?: string;
+  /** Command that runs as the executor; default is the demo executor. */
+  readonly executor?: readonly string[];
+  /** Front door's port; default is a free one. */
+  readonly port?: number;
+  readonly terrakube?: Pick<TerrakubeOptions, 'onEvent' | 'resendAfterMs' | 'answerTimeoutMs' | 'sweep'>;
+  onClusterChange?(change: ClusterChange): void;
+  /** A line that a function wrote. */
+  onFunctionLog?(line: LogLine): void;
+  /** A line that an executor wrote. */
+  onExecutorLog?(pod: string, text: string): void;
+}
+
+/** The running stack. */
+export interface Stack {
+  /** What goes into Terrakube as the URL of the executor, with the path. */
+  readonly dispatchUrl: string;
+  readonly internalSecret: string;
+  readonly terrakube: StandInTerrakube;
+  readonly cluster: StandInCluster;
+  /** A bearer token of the cluster that may do everything. */
+  readonly clusterToken: string;
+  readonly queues: LocalQueues;
+  readonly aws: AwsApis;
+  readonly lambda: LambdaRuntime;
+  readonly functions: readonly FunctionSpec[];
+  close(): Promise<void>;
+}
+
+/** Starts everything, in the order in which it needs each other. The bundles must have been built. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    closers.push(() => part.close());
+    return part;
+  };
+  try {
+    return await startParts(options, keep, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+type Keep = <T extends { close(): Promise<void> }>(part: T) => T;
+
+async function startParts(options: StackOptions, keep: Keep, close: () => Promise<void>): Promise<Stack> {
+  const internalSecret = options.internalSecret ?? randomBytes(32).toString('base64url');
+  const clusterToken = randomBytes(24).toString('base64url');
+  const cluster = keep(await startCluster(clusterOptions(clusterToken, options)));
+  const terrakube = keep(
+    await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/not-yet', ...options.terrakube }),
+  );
+  const aws = keep(
+    await startAwsApis({
+      clusters: new Map([[CLUSTER_NAME, { endpoint: cluster.url, certificateAuthorityData: base64(cluster.caPem) }]]),
+      secrets: new Map([[INTERNAL_SECRET_NAME, internalSecret]]),
+      credentials: [LOCAL_CREDENTIALS],
+    }),
+  );
+  const template = await loadTemplate(path.join(ROOT, 'template.yaml'));
+  const parameters = {
+    TerrakubeApiUrl: terrakube.url,
+    InternalSecretId: INTERNAL_SECRET_NAME,
+    EksClusterName: CLUSTER_NAME,
+    ExecutorEphemeralImage: EXECUTOR_IMAGE,
+    ...options.parameters,
+  };
+  const queues = keep(await startQueues(readQueues(template, { parameters })));
+  const functions = readFunctions(template, { parameters, attributes: queues.attributes });
+  const lambda = keep(
+    createLambdaRuntime({
+      functions: functions.map((spec) => localFunction(spec, aws.url, queues.endpoint)),
+      onLog: (line) => options.onFunctionLog?.(line),
+    }),
+  );
+  const front = keep(await startFrontDoor(frontDoorOptions(functions, lambda, options)));
+  for (const poller of startPollers(functions, queues, lambda)) keep(poller);
+  await seedExecutorSecret({
+    cluster,
+    token: clusterToken,
+    namespace: NAMESPACE,
+    terrakubeUrl: terrakube.url,
+    internalSecret,
+  });
+  keep(
+    await startKubelet({
+      server: cluster.url,
+      caPem: cluster.caPem,
+      token: clusterToken,
+      namespace: NAMESPACE,
+      executor: options.executor ?? [process.execPath, path.join(ROOT, 'local', 'executor.ts')],
+      onLog: ({ pod, text }) => options.onExecutorLog?.(pod, text),
+    }),
+  );
+  const dispatchUrl = `${front.url}/api/v1/terraform-rs`;
+  terrakube.setExecutorUrl(dispatchUrl);
+  return { dispatchUrl, internalSecret, terrakube, cluster, clusterToken, queues, aws, lambda, functions, close };
+}
+
+function clusterOptions(clusterToken: string, options: StackOptions) {
+  return {
+    namespaces: [NAMESPACE],
+    authenticate: async (token: string) => {
+      if (token === clusterToken) return KUBELET_USER;
+      const identities = [{ arn: DISPATCH_ROLE_ARN, credentials: LOCAL_CREDENTIALS }];
+      return (await verifyEksToken(token, { clusterName: CLUSTER_NAME, identities, now: Date.now() }))?.arn;
+    },
+    ...(options.onClusterChange === undefined ? {} : { onChange: options.onClusterChange }),
+  };
+}
+
+/** A function of the template, with the addresses of the local AWS. */
+function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string): LambdaFunction {
+  const { name, codeUri, handler, timeoutSeconds, memoryMb, environment } = spec;
+  const endpoints = {
+    AWS_ENDPOINT_URL_SQS: sqsUrl,
+    AWS_ENDPOINT_URL_EKS: awsUrl,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: awsUrl,
+    AWS_REGION: LOCAL_REGION,
+  };
+  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: { ...environment, ...endpoints } };
+}
+
+function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port }: StackOptions) {
+  const intake = functions.find(({ events }) => events.some(({ kind }) => kind === 'api'));
+  if (!intake) throw new Error('template.yaml has no function with an Api event');
+  const invoke = (event: unknown) => lambda.invoke(intake.name, event);
+  return { invoke, ...(port === undefined ? {} : { port }) };
+}
+
+function startPollers(functions: readonly FunctionSpec[], queues: LocalQueues, lambda: LambdaRuntime) {
+  return functions.flatMap(({ name, events }) =>
+    events.flatMap((event) => {
+      if (event.kind !== 'sqs') return [];
+      const queue = queues.queues[event.queue];
+      if (!queue) throw new Error(`template.yaml has no queue ${event.queue}`);
+      return [
+        startQueuePoller({
+          client: queues.client,
+          queueUrl: queue.url,
+          queueArn: queue.arn,
+          invoke: (batch) => lambda.invoke(name, batch),
+          batchSize: event.batchSize,
+          maximumConcurrency: event.maximumConcurrency ?? 2,
+          reportBatchItemFailures: event.reportBatchItemFailures,
+        }),
+      ];
+    }),
+  );
+}
+
+const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
