@@ -49,11 +49,6 @@ export function startQueuePoller(options: QueuePollerOptions): QueuePoller {
   };
 }
 
-/** The messages as the event that Lambda makes of them. */
-export function sqsEvent(messages: readonly Message[], queueArn: string): { readonly Records: readonly object[] } {
-  return { Records: messages.map((message) => sqsRecord(message, queueArn)) };
-}
-
 async function poll(options: QueuePollerOptions, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     try {
@@ -83,7 +78,7 @@ async function receive(options: QueuePollerOptions, stop: AbortSignal): Promise<
 }
 
 async function work(options: QueuePollerOptions, messages: readonly Message[]): Promise<void> {
-  const result = await options.invoke(sqsEvent(messages, options.queueArn));
+  const result = await options.invoke({ Records: messages.map((message) => sqsRecord(message, options.queueArn)) });
   const failed = failedIds(result, messages, options.reportBatchItemFailures);
   const done = messages.filter(({ MessageId: id }) => id !== undefined && !failed.has(id));
   if (done.length > 0) {
