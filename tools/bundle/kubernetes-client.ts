@@ -20,7 +20,7 @@ const API_FILES = ['BatchV1Api', 'CoreV1Api'];
 /** The plugins for one bundle. @param sources text of the files that call the generated API. @throws Error when a pattern matches nothing. */
 export function trimKubernetesClient(root: string, sources: readonly string[]): readonly Plugin[] {
   const kept = whatIsUsed(root, sources);
-  return [keepModels(kept), keepMethods(kept), withoutDefaultTransport(), withoutSideEffects()];
+  return [keepExports(), keepModels(kept), keepMethods(kept), withoutDefaultTransport(), withoutSideEffects()];
 }
 
 /** Finds the methods that the sources call, and the models that these methods need. */
@@ -104,19 +104,34 @@ function keepModels({ models }: Kept): Plugin {
   });
 }
 
-/** Drops all other methods from the generated API classes. */
+/** Drops all other generated API classes, and all other methods from the ones that are kept. */
 function keepMethods({ methods }: Kept): Plugin {
-  const classes = `export class (?:Object|Observable)?(?:${API_FILES.join('|')})(?:RequestFactory|ResponseProcessor)?`;
-  const classBody = new RegExp(`(${classes}(?: extends \\w+)? \\{\\n)([\\s\\S]*?)(\\n\\}\\n)`, 'g');
-  const files = new RegExp(
-    `client-node[\\\\/]dist[\\\\/]gen[\\\\/](?:apis[\\\\/](?:${API_FILES.join('|')})|types[\\\\/](?:ObservableAPI|ObjectParamAPI))\\.js$`,
-  );
+  const kept = new Set(['constructor', ...methods]);
+  const files =
+    /client-node[\\/]dist[\\/]gen[\\/](?:apis[\\/](?:Batch|Core)V1Api|types[\\/](?:ObservableAPI|ObjectParamAPI))\.js$/;
+  const isApi = (name: string): boolean =>
+    API_FILES.includes(name.replace(/^(?:Object|Observable)|(?:RequestFactory|ResponseProcessor)$/g, ''));
   return rewrite('keep-methods', files, (source) =>
-    source.replace(
-      classBody,
-      (_, head: string, body: string, end: string) =>
-        `${head}${methodBodies(body, new Set(['constructor', ...methods])).join('\n')}${end}`,
-    ),
+    source
+      .replace(
+        /^(export class (\w+)(?: extends \w+)? \{\n)([\s\S]*?)(\n\}\n)/gm,
+        (_, head: string, name: string, body: string, end: string) =>
+          isApi(name) ? `${head}${methodBodies(body, kept).join('\n')}${end}` : '',
+      )
+      .replace(
+        /^import \{ ?(\w+)[^}]*\} from ["']\.\.?\/(?:apis\/\w+|ObservableAPI)\.js["'];\n/gm,
+        (line, name: string) => (isApi(name) ? line : ''),
+      ),
+  );
+}
+
+/** Drops from client-node's own index what this project does not import: then esbuild does not even read it. */
+function keepExports(): Plugin {
+  return rewrite('keep-exports', /client-node[\\/]dist[\\/](?:gen[\\/])?index\.js$/, (source) =>
+    source
+      .replace(/^(?:import|export \*) (?:from )?'\.\/(?!api|middleware)[\w-]+\.js';\n/gm, '')
+      .replace(/^export \* from "\.\/models\/all\.js";\n/gm, '')
+      .replace(/\bObject\w+ as (\w+)(?:, )?/g, (entry, name: string) => (API_FILES.includes(name) ? entry : '')),
   );
 }
 
@@ -144,21 +159,23 @@ function withoutDefaultTransport(): Plugin {
   };
 }
 
-/** client-node and what it imports declare no `sideEffects`; they have none that matter on Node 24. */
+/** client-node declares no `sideEffects`; what is left of it has none. */
 function withoutSideEffects(): Plugin {
-  const packages =
-    /node_modules[\\/](?:@kubernetes[\\/]client-node|undici|ws|isomorphic-ws|js-yaml|jsonpath-plus|openid-client|oauth4webapi|tar-fs|stream-buffers|socks|socks-proxy-agent|hpagent|rfc4648|form-data|debug)[\\/]/;
   const resolving = Symbol('resolving');
   return {
     name: 'without-side-effects',
     setup(build) {
-      build.onResolve({ filter: /.*/ }, async ({ path: name, pluginData, ...from }) => {
-        if (pluginData === resolving || from.kind === 'entry-point') return undefined;
-        const { importer, namespace, resolveDir, kind } = from;
-        const resolved = await build.resolve(name, { importer, namespace, resolveDir, kind, pluginData: resolving });
-        if (resolved.errors.length > 0 || resolved.external || !packages.test(resolved.path)) return undefined;
-        return { path: resolved.path, namespace: resolved.namespace, sideEffects: false };
-      });
+      build.onResolve(
+        { filter: /^(?:@kubernetes\/client-node$|\.\.?\/)/ },
+        async ({ path: name, pluginData, ...from }) => {
+          const { importer, namespace, resolveDir, kind } = from;
+          if (pluginData === resolving || kind === 'entry-point') return undefined;
+          if (name.startsWith('.') && !importer.includes(`${path.sep}client-node${path.sep}`)) return undefined;
+          const resolved = await build.resolve(name, { importer, namespace, resolveDir, kind, pluginData: resolving });
+          if (resolved.errors.length > 0) return undefined;
+          return { path: resolved.path, namespace: resolved.namespace, sideEffects: false };
+        },
+      );
     },
   };
 }
