@@ -1,0 +1,104 @@
+// Jobs and Secrets in memory, with the answers of a real API server. No controller runs: a test ends a Job itself.
+import type { V1Job, V1Secret } from '@kubernetes/client-node';
+import { verdictText } from '../../lib/domain/recorded-verdict.ts';
+import type { ApiAnswer, JobStore } from '../../lib/ports.ts';
+
+/** A store for tests. */
+export interface InMemoryJobStore extends JobStore {
+  /** All Jobs, in the order of their creation. */
+  allJobs(): readonly V1Job[];
+  allSecrets(): readonly V1Secret[];
+  /** Every Job that was ever created, also deleted ones. */
+  createdNames(): readonly string[];
+  /** Puts a Job there as it is, over one of its name. */
+  put(job: V1Job): void;
+  /** Ends a Job as the job controller does. */
+  end(name: string, condition: 'Complete' | 'Failed'): void;
+  /** Deletes a Job and, like the garbage collector, what belongs to it. */
+  remove(name: string): void;
+  putSecret(secret: V1Secret): void;
+}
+
+/** Creates an empty store. */
+export function createInMemoryJobStore(): InMemoryJobStore {
+  const jobs = new Map<string, V1Job>();
+  const secrets = new Map<string, V1Secret>();
+  const created: string[] = [];
+  let version = 0;
+  const nextVersion = (): string => {
+    version += 1;
+    return String(version);
+  };
+  const stored = <T extends V1Job | V1Secret>(object: T): T => {
+    const resourceVersion = nextVersion();
+    const metadata = { ...object.metadata, uid: object.metadata?.uid ?? `uid-${resourceVersion}`, resourceVersion };
+    return structuredClone({ ...object, metadata });
+  };
+  const create = <T extends V1Job | V1Secret>(objects: Map<string, T>, kind: string, object: T): ApiAnswer<T> => {
+    const name = object.metadata?.name ?? '';
+    const found = objects.get(name);
+    if (found) return alreadyExists(kind, name, found.metadata?.deletionTimestamp !== undefined);
+    objects.set(name, stored(object));
+    return { kind: 'ok', object: structuredClone(objects.get(name) ?? object) };
+  };
+  return {
+    allJobs: () => structuredClone([...jobs.values()]),
+    allSecrets: () => structuredClone([...secrets.values()]),
+    createdNames: () => created,
+    put: (job) => void jobs.set(job.metadata?.name ?? '', stored(job)),
+    putSecret: (secret) => void secrets.set(secret.metadata?.name ?? '', stored(secret)),
+    end(name, condition) {
+      const job = jobs.get(name);
+      if (job) jobs.set(name, stored({ ...job, status: { conditions: [{ type: condition, status: 'True' }] } }));
+    },
+    remove(name) {
+      const uid = jobs.get(name)?.metadata?.uid;
+      jobs.delete(name);
+      for (const [secretName, secret] of secrets) {
+        if (secret.metadata?.ownerReferences?.some((owner) => owner.uid === uid)) secrets.delete(secretName);
+      }
+    },
+    listJobs: async (labelSelector) => structuredClone([...jobs.values()].filter((job) => matches(job, labelSelector))),
+    getJob: async (name) => structuredClone(jobs.get(name) ?? ('notFound' as const)),
+    async createJob(job) {
+      const answer = create(jobs, 'jobs.batch', job);
+      if (answer.kind === 'ok') created.push(job.metadata?.name ?? '');
+      return answer;
+    },
+    createSecret: async (secret) => create(secrets, 'secrets', secret),
+    async getSecretOwners(name) {
+      const secret = secrets.get(name);
+      return secret ? (secret.metadata?.ownerReferences ?? []).map(({ uid }) => uid) : 'notFound';
+    },
+    async stopJob(name, resourceVersion, verdict) {
+      const job = jobs.get(name);
+      if (!job) return 'notFound';
+      if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
+      const annotations = { ...job.metadata.annotations, 'terrakube.io/verdict': verdictText(verdict) };
+      const spec = { ...(job.spec ?? { template: {} }), activeDeadlineSeconds: 1 };
+      jobs.set(name, stored({ ...job, metadata: { ...job.metadata, annotations }, spec }));
+      return 'patched';
+    },
+  };
+}
+
+function alreadyExists(kind: string, name: string, isBeingDeleted: boolean): ApiAnswer<never> {
+  const says = `${kind} "${name}" already exists`;
+  return {
+    kind: 'refused',
+    refusal: {
+      status: 409,
+      reason: 'AlreadyExists',
+      message: isBeingDeleted ? `object is being deleted: ${says}` : says,
+      kind: kind.split('.')[0] ?? kind,
+      causes: [],
+    },
+  };
+}
+
+/** Selectors of this project are equalities only. */
+const matches = (job: V1Job, selector: string): boolean =>
+  selector.split(',').every((term) => {
+    const [key = '', value] = term.split('=');
+    return job.metadata?.labels?.[key] === value;
+  });

@@ -1,0 +1,167 @@
+// What every filling of the Terrakube port does, as tests: the flows rely on it.
+import { describe, expect, test } from 'vitest';
+import { type DispatchIds, stepId } from '../../lib/domain/dispatch-request.ts';
+import { DispatcherError } from '../../lib/domain/errors.ts';
+import { findStep, type TerrakubeJob, type TerrakubeStep } from '../../lib/domain/terrakube-job.ts';
+import type { Terrakube } from '../../lib/ports.ts';
+import { ids } from './builders.ts';
+
+/** A Terrakube with one job in `queue` whose steps are all `pending`. */
+export interface TerrakubeBench {
+  readonly terrakube: Terrakube;
+  /** The job and its first step. */
+  readonly ids: DispatchIds;
+  /** The job as it must be read. */
+  readonly job: TerrakubeJob;
+  /** The job's `output`, which the port does not read. */
+  readonly jobOutput: () => Promise<string | null>;
+  /** What a user reads in the log of the first step. */
+  readonly log: () => Promise<string>;
+  readonly close?: () => Promise<void>;
+}
+
+/** Declares the suite for one kind of Terrakube. */
+export function describeTerrakube(name: string, createBench: () => Promise<TerrakubeBench>): void {
+  const withBench: WithBench = (run) => async () => {
+    const bench = await createBench();
+    try {
+      await run(bench);
+    } finally {
+      await bench.close?.();
+    }
+  };
+  describe(name, () => {
+    describe('reading', () => readTests(withBench));
+    describe('a change of a step', () => stepTests(withBench));
+    describe('a change of a job', () => jobTests(withBench));
+    describe('the log', () => logTests(withBench));
+  });
+}
+
+type WithBench = (run: (bench: TerrakubeBench) => Promise<void>) => () => Promise<void>;
+
+const UNKNOWN_JOB = '999999999';
+const UNKNOWN_STEP = stepId('0a01e6df-f401-4000-8000-000000000000');
+
+async function firstStep({ terrakube, ids: of }: TerrakubeBench): Promise<TerrakubeStep | undefined> {
+  const job = await terrakube.getJob(of);
+  return job === 'notFound' ? undefined : findStep(job, of.stepId);
+}
+
+/** The error of a write that was not done, as far as callers look at it. */
+async function errorOf(write: Promise<void>): Promise<unknown> {
+  try {
+    await write;
+    return 'it was done';
+  } catch (error) {
+    return error instanceof DispatcherError ? { code: error.code, status: error.status } : error;
+  }
+}
+
+function readTests(withBench: WithBench): void {
+  test(
+    'a job has its status and its steps in the order of their numbers',
+    withBench(async ({ terrakube, ids: of, job }) => {
+      expect(await terrakube.getJob(of)).toEqual(job);
+      expect(job.steps.length).toBeGreaterThan(0);
+    }),
+  );
+  test(
+    'a job that Terrakube does not have is not found',
+    withBench(async ({ terrakube, ids: of }) => {
+      expect(await terrakube.getJob(ids({ ...of, jobId: UNKNOWN_JOB }))).toBe('notFound');
+    }),
+  );
+}
+
+function stepTests(withBench: WithBench): void {
+  test(
+    'status, name and output are stored, and may be stored again',
+    withBench(async (bench) => {
+      const { terrakube, ids: of } = bench;
+      const before = await firstStep(bench);
+      const change = { status: 'failed', name: 'Plan: it broke 🙂', output: 'data://text/plain;charset=utf-8,why' };
+      await terrakube.patchStep(of, change);
+      await terrakube.patchStep(of, change);
+      expect(await firstStep(bench)).toEqual({ ...before, ...change });
+    }),
+  );
+  test(
+    'a field that is absent from the change stays',
+    withBench(async (bench) => {
+      const before = await firstStep(bench);
+      await bench.terrakube.patchStep(bench.ids, { name: 'another name' });
+      expect(await firstStep(bench)).toEqual({ ...before, name: 'another name' });
+    }),
+  );
+  test(
+    'a name of 128 and an output of 1024 characters are stored',
+    withBench(async (bench) => {
+      const change = { name: 'ä'.repeat(128), output: 'o'.repeat(1024) };
+      await bench.terrakube.patchStep(bench.ids, change);
+      expect(await firstStep(bench)).toMatchObject(change);
+    }),
+  );
+  test.each([
+    ['a name of 129 characters', { status: 'failed', name: 'n'.repeat(129) }],
+    ['an output of 1025 characters', { status: 'failed', output: 'o'.repeat(1025) }],
+  ])('%s is refused and nothing of the change is stored', (_, change) =>
+    withBench(async (bench) => {
+      const before = await firstStep(bench);
+      const error = await errorOf(bench.terrakube.patchStep(bench.ids, change));
+      expect(error).toEqual({ code: 'terrakubeRefused', status: 423 });
+      expect(await firstStep(bench)).toEqual(before);
+    })(),
+  );
+  test(
+    'a step that the job does not have cannot be changed',
+    withBench(async ({ terrakube, ids: of }) => {
+      const error = await errorOf(terrakube.patchStep({ ...of, stepId: UNKNOWN_STEP }, { status: 'failed' }));
+      expect(error).toEqual({ code: 'terrakubeRefused', status: 404 });
+    }),
+  );
+}
+
+function jobTests(withBench: WithBench): void {
+  test(
+    'status and output are stored, and may be stored again',
+    withBench(async ({ terrakube, ids: of, jobOutput }) => {
+      await terrakube.patchJob(of, { status: 'failed', output: 'why it failed' });
+      await terrakube.patchJob(of, { status: 'failed', output: 'why it failed' });
+      expect(await terrakube.getJob(of)).toMatchObject({ status: 'failed' });
+      expect(await jobOutput()).toBe('why it failed');
+    }),
+  );
+  test(
+    'an output of 1025 characters is refused and nothing of the change is stored',
+    withBench(async ({ terrakube, ids: of, job, jobOutput }) => {
+      const error = await errorOf(terrakube.patchJob(of, { status: 'failed', output: 'o'.repeat(1025) }));
+      expect(error).toEqual({ code: 'terrakubeRefused', status: 423 });
+      expect([await terrakube.getJob(of), await jobOutput()]).toEqual([job, null]);
+    }),
+  );
+  test(
+    'a job that Terrakube does not have cannot be changed',
+    withBench(async ({ terrakube, ids: of }) => {
+      const error = await errorOf(terrakube.patchJob(ids({ ...of, jobId: UNKNOWN_JOB }), { status: 'failed' }));
+      expect(error).toEqual({ code: 'terrakubeRefused', status: 404 });
+    }),
+  );
+}
+
+function logTests(withBench: WithBench): void {
+  test(
+    'lines are read in their order while the job waits',
+    withBench(async ({ terrakube, ids: of, log }) => {
+      await terrakube.appendLog(of, ['first line', 'second line']);
+      await terrakube.appendLog(of, ['third line']);
+      expect(await log()).toBe('first line\nsecond line\nthird line\n');
+    }),
+  );
+  test(
+    'lines are taken for a job that Terrakube does not have',
+    withBench(async ({ terrakube, ids: of }) => {
+      expect(await errorOf(terrakube.appendLog(ids({ ...of, jobId: UNKNOWN_JOB }), ['lost']))).toBe('it was done');
+    }),
+  );
+}
