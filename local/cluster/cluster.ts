@@ -33,7 +33,7 @@ export interface ClusterChange {
 }
 
 /** What the cluster was asked so far. `status` is 0 where the connection was broken on purpose. */
-export interface ClusterStats {
+interface ClusterStats {
   readonly requests: readonly { readonly method: string; readonly path: string; readonly status: number }[];
   /** TLS handshakes; a client that keeps its connection alive needs one. */
   readonly handshakes: number;

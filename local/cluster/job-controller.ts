@@ -5,7 +5,7 @@
 
 import { isEqual, isObject, type JsonObject, listAt, numberAt, objectAt, textAt } from '../json.ts';
 import { decide, finishedAtMs, type Tally } from './job-status.ts';
-import { type ClusterObject, isBeingDeleted, jobs, ownersOf, pods } from './objects.ts';
+import { type ClusterObject, isBeingDeleted, jobs, type OwnerReference, ownersOf, pods } from './objects.ts';
 import type { Operations, Target } from './operations.ts';
 import type { Change, Store } from './store.ts';
 
@@ -14,7 +14,7 @@ const maxTimerMs = 2 ** 31 - 1;
 
 /** Starts the controller; the answer stops it. */
 export function startJobController(store: Store, operations: Operations): () => void {
-  const ended = createEndedPods();
+  const book = createPodBook();
   const timers = new Map<string, NodeJS.Timeout>();
   const due = new Map<string, Target>();
   let working: NodeJS.Immediate | undefined;
@@ -48,9 +48,8 @@ export function startJobController(store: Store, operations: Operations): () => 
   }
 
   function advance(job: ClusterObject, target: Target): void {
-    const own = podsOf(store, job);
-    const decision = decide(job, ended.tally(job, own), Date.now());
-    if (decision.pods === 'delete') deletePods(own, job);
+    const decision = decide(job, book.tally(job), Date.now());
+    if (decision.pods === 'delete') deletePods(job);
     if (decision.pods === 'create') createPod(operations, job);
     if (decision.wakeAtMs !== undefined) wake(target, decision.wakeAtMs);
     if (!isEqual(decision.status, objectAt(job, 'status'))) {
@@ -66,17 +65,17 @@ export function startJobController(store: Store, operations: Operations): () => 
     else operations.remove(target, { propagationPolicy: 'Foreground', uid: job.metadata.uid });
   }
 
-  function deletePods(own: readonly ClusterObject[], job: ClusterObject): void {
-    for (const pod of own.filter((one) => !hasEnded(one) && !isBeingDeleted(one))) {
-      if (objectAt(job, 'spec')['suspend'] === true) ended.ignore(pod);
+  function deletePods(job: ClusterObject): void {
+    for (const pod of book.podsOf(job).filter((one) => !hasEnded(one) && !isBeingDeleted(one))) {
+      if (objectAt(job, 'spec')['suspend'] === true) book.ignore(pod);
       const { namespace, name } = pod.metadata;
       operations.remove({ resource: pods, namespace, name });
     }
   }
 
   const unsubscribe = store.subscribe((change) => {
-    ended.see(change);
-    const target = jobOf(store, change);
+    book.see(change);
+    const target = jobOf(change);
     if (target !== undefined) enqueue(target);
   });
   return () => {
@@ -86,40 +85,51 @@ export function startJobController(store: Store, operations: Operations): () => 
   };
 }
 
-/** Remembers how pods that are gone have ended, and which ones do not count because a suspended Job let them go. */
-interface EndedPods {
+/** Which pods a Job has and has had, and which ones do not count because a suspended Job let them go. */
+interface PodBook {
   see(change: Change): void;
   ignore(pod: ClusterObject): void;
-  tally(job: ClusterObject, own: readonly ClusterObject[]): Tally;
+  podsOf(job: ClusterObject): readonly ClusterObject[];
+  tally(job: ClusterObject): Tally;
 }
 
-function createEndedPods(): EndedPods {
+function createPodBook(): PodBook {
   const ignored = new Set<string>();
+  const present = new Map<string, Map<string, ClusterObject>>();
   const gone = new Map<string, { failed: number; succeeded: number }>();
-  return {
-    see: ({ type, resource, object }) => {
-      if (resource !== pods || type !== 'DELETED' || ignored.has(object.metadata.uid)) return;
-      const owner = controllerOf(object);
-      if (owner === undefined) return;
-      const before = gone.get(owner) ?? { failed: 0, succeeded: 0 };
-      const well = phaseOf(object) === 'Succeeded' ? 1 : 0;
-      gone.set(owner, { succeeded: before.succeeded + well, failed: before.failed + 1 - well });
-    },
-    ignore: (pod) => ignored.add(pod.metadata.uid),
-    tally: (job, own) => {
-      const before = gone.get(job.metadata.uid) ?? { failed: 0, succeeded: 0 };
-      const present = own.filter((pod) => !ignored.has(pod.metadata.uid));
-      const alive = own.filter((pod) => !hasEnded(pod));
-      const active = alive.filter((pod) => !isBeingDeleted(pod));
-      return {
-        active: active.length,
-        ready: active.filter(isReady).length,
-        terminating: alive.length - active.length,
-        failed: before.failed + present.filter((pod) => phaseOf(pod) === 'Failed').length,
-        succeeded: before.succeeded + present.filter((pod) => phaseOf(pod) === 'Succeeded').length,
-      };
-    },
-  };
+
+  function see({ type, resource, object }: Change): void {
+    const owner = resource === pods ? controllerOf(object)?.uid : undefined;
+    if (owner === undefined) return;
+    const own = present.get(owner) ?? new Map<string, ClusterObject>();
+    present.set(owner, own.set(object.metadata.uid, object));
+    if (type !== 'DELETED') return;
+    own.delete(object.metadata.uid);
+    if (ignored.has(object.metadata.uid)) return;
+    const before = gone.get(owner) ?? { failed: 0, succeeded: 0 };
+    const well = phaseOf(object) === 'Succeeded' ? 1 : 0;
+    gone.set(owner, { succeeded: before.succeeded + well, failed: before.failed + 1 - well });
+  }
+
+  function podsOf(job: ClusterObject): readonly ClusterObject[] {
+    return [...(present.get(job.metadata.uid)?.values() ?? [])];
+  }
+
+  function tally(job: ClusterObject): Tally {
+    const before = gone.get(job.metadata.uid) ?? { failed: 0, succeeded: 0 };
+    const counted = podsOf(job).filter((pod) => !ignored.has(pod.metadata.uid));
+    const alive = podsOf(job).filter((pod) => !hasEnded(pod));
+    const active = alive.filter((pod) => !isBeingDeleted(pod));
+    return {
+      active: active.length,
+      ready: active.filter(isReady).length,
+      terminating: alive.length - active.length,
+      failed: before.failed + counted.filter((pod) => phaseOf(pod) === 'Failed').length,
+      succeeded: before.succeeded + counted.filter((pod) => phaseOf(pod) === 'Succeeded').length,
+    };
+  }
+
+  return { see, podsOf, tally, ignore: (pod) => ignored.add(pod.metadata.uid) };
 }
 
 function createPod(operations: Operations, job: ClusterObject): void {
@@ -131,21 +141,14 @@ function createPod(operations: Operations, job: ClusterObject): void {
 }
 
 /** The Job that a change is about: the Job itself, or the controller of the pod. */
-function jobOf(store: Store, { resource, object }: Change): Target | undefined {
-  const { namespace, name } = object.metadata;
-  if (resource === jobs) return { resource: jobs, namespace, name };
-  if (resource !== pods) return undefined;
-  const owner = controllerOf(object);
-  const job = store.list(jobs, namespace).find((one) => one.metadata.uid === owner);
-  return job === undefined ? undefined : { resource: jobs, namespace, name: job.metadata.name };
+function jobOf({ resource, object }: Change): Target | undefined {
+  const { namespace } = object.metadata;
+  const name = resource === jobs ? object.metadata.name : resource === pods ? controllerOf(object)?.name : undefined;
+  return name === undefined ? undefined : { resource: jobs, namespace, name };
 }
 
-function podsOf(store: Store, job: ClusterObject): readonly ClusterObject[] {
-  return store.list(pods, job.metadata.namespace).filter((pod) => controllerOf(pod) === job.metadata.uid);
-}
-
-function controllerOf(pod: JsonObject): string | undefined {
-  return ownersOf(pod).find((owner) => owner.controller)?.uid;
+function controllerOf(pod: JsonObject): OwnerReference | undefined {
+  return ownersOf(pod).find((owner) => owner.controller);
 }
 
 function phaseOf(pod: JsonObject): string | undefined {

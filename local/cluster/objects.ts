@@ -76,6 +76,7 @@ export function randomSuffix(length = 5): string {
 
 /** An owner reference, reduced to what the collector and the controller look at. */
 export interface OwnerReference {
+  readonly name: string;
   readonly uid: string;
   readonly controller: boolean;
   readonly blocks: boolean;
@@ -86,6 +87,7 @@ export function ownersOf(object: JsonObject): readonly OwnerReference[] {
   const references = objectAt(object, 'metadata')['ownerReferences'];
   if (!Array.isArray(references)) return [];
   return references.filter(isObject).map((reference) => ({
+    name: textAt(reference, 'name') ?? '',
     uid: textAt(reference, 'uid') ?? '',
     controller: reference['controller'] === true,
     blocks: reference['blockOwnerDeletion'] === true,
@@ -100,11 +102,6 @@ export function finalizersOf(object: JsonObject): readonly string[] {
 /** Whether somebody asked for the object's removal. */
 export function isBeingDeleted(object: JsonObject): boolean {
   return textAt(object, 'metadata', 'deletionTimestamp') !== undefined;
-}
-
-/** The object with the status that `change` makes of the present one. */
-export function withStatus(object: JsonObject, status: JsonObject): JsonObject {
-  return { ...object, status };
 }
 
 function textsOf(value: Json | undefined): readonly string[] {

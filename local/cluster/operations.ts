@@ -45,7 +45,7 @@ export interface DeleteOptions {
 }
 
 /** An update of the object itself, or of its status only. */
-export interface Update {
+interface Update {
   readonly part: 'object' | 'status';
   readonly dryRun?: boolean;
   /** Makes the wanted object of the present one. */

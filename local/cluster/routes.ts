@@ -6,7 +6,7 @@ import { allResources, type Resource } from './objects.ts';
 import { methodNotAllowed, pathNotFound } from './statuses.ts';
 
 /** What RBAC would call the request. */
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
+type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
 
 /** A request's path, understood. */
 export interface Route {

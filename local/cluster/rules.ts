@@ -12,19 +12,19 @@ interface Match {
 }
 
 /** A recorded answer; an object as `body` is sent as JSON, a text as it is. */
-export interface AnswerRule extends Match {
+interface AnswerRule extends Match {
   readonly status: number;
   readonly headers?: OutgoingHttpHeaders;
   readonly body: string | object;
 }
 
 /** The connection breaks before anything is done. */
-export interface DropRule extends Match {
+interface DropRule extends Match {
   readonly drop: true;
 }
 
 /** The work is done, but its answer never arrives. */
-export interface DropAfterRule extends Match {
+interface DropAfterRule extends Match {
   readonly dropAfter: true;
 }
 

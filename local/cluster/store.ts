@@ -48,6 +48,7 @@ const rememberedChanges = 10_000;
 /** Creates an empty store. */
 export function createStore(): Store {
   const kept = new Map<string, { resource: Resource; object: ClusterObject }>();
+  const uids = new Set<string>();
   const changes: Change[] = [];
   const listeners = new Set<(change: Change) => void>();
   let version = firstVersion;
@@ -58,8 +59,13 @@ export function createStore(): Store {
     const key = keyOf(resource, object.metadata.namespace, object.metadata.name);
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
     const change = { type, resource, object: stored, before: kept.get(key)?.object, version };
-    if (type === 'DELETED') kept.delete(key);
-    else kept.set(key, { resource, object: stored });
+    if (type === 'DELETED') {
+      kept.delete(key);
+      uids.delete(stored.metadata.uid);
+    } else {
+      kept.set(key, { resource, object: stored });
+      uids.add(stored.metadata.uid);
+    }
     changes.push(change);
     if (changes.length > rememberedChanges) oldest = changes.shift()?.version ?? oldest;
     for (const listener of listeners) listener(change);
@@ -76,7 +82,7 @@ export function createStore(): Store {
         .filter(([, entry]) => namespace === '' || entry.object.metadata.namespace === namespace)
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([, entry]) => entry.object),
-    hasUid: (uid) => [...kept.values()].some((entry) => entry.object.metadata.uid === uid),
+    hasUid: (uid) => uids.has(uid),
     everything: () => [...kept.values()],
     put: (resource, object) => {
       const key = keyOf(resource, object.metadata.namespace, object.metadata.name);

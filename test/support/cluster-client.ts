@@ -38,7 +38,7 @@ export interface OpenWatch {
 }
 
 /** What a request may carry. */
-export interface RequestParts {
+interface RequestParts {
   readonly body?: Json | undefined;
   readonly contentType?: string;
   readonly token?: string | undefined;

@@ -174,6 +174,20 @@ export function patchTests(context: () => Context): void {
     expect({ status: second.status, body: second.body }).toEqual({ status: 409, body });
   });
 
+  test('a replacement made for an older version is a Conflict', async () => {
+    const { client, jobs, create } = context();
+    const name = fresh();
+    await create(jobs, aJob(name, { suspend: true }));
+    const { body: old } = await client.send('GET', `${jobs}/${name}`);
+    await client.send('PATCH', `${jobs}/${name}`, {
+      body: { metadata: { labels: { colour: 'red' } } },
+      contentType: mergePatchType,
+    });
+    const answer = await client.send('PUT', `${jobs}/${name}`, { body: old });
+    const { body } = recorded('409-stale-resource-version', { ssa: name }).response;
+    expect({ status: answer.status, body: answer.body }).toEqual({ status: 409, body });
+  });
+
   test('a patch of a content type that is no patch is refused with 415', async () => {
     const { client, jobs, create } = context();
     const name = fresh();
