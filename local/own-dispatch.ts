@@ -8,6 +8,7 @@ import { SignJWT } from 'jose';
 import { internalSecretKey } from '../lib/domain/internal-secret.ts';
 import { listen } from './lambda/listen.ts';
 import type { Stack } from './stack.ts';
+import type { NewJob } from './terrakube/world.ts';
 
 /** A POST that waits for the user. */
 export interface OwnDispatch {
@@ -21,19 +22,7 @@ const TOKEN_LIFE_SECONDS = 3600;
 
 /** Prepares the job. @param folder where the payload is written. */
 export async function prepareOwnDispatch(stack: Stack, folder: string): Promise<OwnDispatch> {
-  const caught = Promise.withResolvers<Buffer>();
-  const server = createServer((request, response) => {
-    buffer(request).then(caught.resolve, caught.reject);
-    response.writeHead(202, { 'content-length': '0' }).end();
-  });
-  const port = await listen(server);
-  stack.terrakube.setExecutorUrl(`http://127.0.0.1:${port}/`);
-  const { jobId } = stack.terrakube.createJob({ steps: [{ type: 'terraformPlan', name: 'Plan' }] });
-  const payload = await caught.promise;
-  // From here on Terrakube waits for an executor: its job is committed and in the queue.
-  while (stack.terrakube.job(jobId).status !== 'queue') await sleep(10);
-  server.close();
-  stack.terrakube.setExecutorUrl(stack.dispatchUrl);
+  const { jobId, payload } = await catchDispatch(stack, { steps: [{ type: 'terraformPlan', name: 'Plan' }] });
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, 'payload.json');
   await writeFile(file, payload);
@@ -44,6 +33,25 @@ export async function prepareOwnDispatch(stack: Stack, folder: string): Promise<
     `  --data-binary @${path.relative(process.cwd(), file)}`,
   ];
   return { jobId, curl };
+}
+
+/** Lets Terrakube dispatch a job to nobody: the job is in the queue, and its payload is given back. */
+export async function catchDispatch(
+  { terrakube, dispatchUrl }: Pick<Stack, 'terrakube' | 'dispatchUrl'>,
+  job: NewJob,
+): Promise<{ readonly jobId: string; readonly payload: Buffer }> {
+  const caught = Promise.withResolvers<Buffer>();
+  const server = createServer((request, response) => {
+    buffer(request).then(caught.resolve, caught.reject);
+    response.writeHead(202, { 'content-length': '0', connection: 'close' }).end();
+  });
+  terrakube.setExecutorUrl(`http://127.0.0.1:${await listen(server)}/`);
+  const { jobId } = terrakube.createJob(job);
+  const payload = await caught.promise;
+  while (terrakube.job(jobId).status !== 'queue') await sleep(5);
+  server.close();
+  terrakube.setExecutorUrl(dispatchUrl);
+  return { jobId, payload };
 }
 
 async function signToken(internalSecret: string): Promise<string> {

@@ -35,6 +35,10 @@ export interface StackOptions {
   readonly internalSecret?: string;
   /** Command that runs as the executor; default is the demo executor. */
   readonly executor?: readonly string[];
+  /** Environment of the functions, on top of what template.yaml gives them. */
+  readonly functionSettings?: Readonly<Record<string, string>>;
+  /** False leaves messages on the queues; default is true. */
+  readonly pollers?: boolean;
   /** Front door's port; default is a free one. */
   readonly port?: number;
   readonly terrakube?: Pick<TerrakubeOptions, 'onEvent' | 'resendAfterMs' | 'answerTimeoutMs' | 'sweep'>;
@@ -107,12 +111,12 @@ async function startParts(options: StackOptions, keep: Keep, close: () => Promis
   const functions = readFunctions(template, { parameters, attributes: queues.attributes });
   const lambda = keep(
     createLambdaRuntime({
-      functions: functions.map((spec) => localFunction(spec, aws.url, queues.endpoint)),
+      functions: functions.map((spec) => localFunction(spec, aws.url, queues.endpoint, options.functionSettings)),
       onLog: (line) => options.onFunctionLog?.(line),
     }),
   );
   const front = keep(await startFrontDoor(frontDoorOptions(functions, lambda, options)));
-  for (const poller of startPollers(functions, queues, lambda)) keep(poller);
+  if (options.pollers ?? true) for (const poller of startPollers(functions, queues, lambda)) keep(poller);
   await seedExecutorSecret({
     cluster,
     token: clusterToken,
@@ -148,7 +152,7 @@ function clusterOptions(clusterToken: string, options: StackOptions) {
 }
 
 /** A function of the template, with the addresses of the local AWS. */
-function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string): LambdaFunction {
+function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string, more = {}): LambdaFunction {
   const { name, codeUri, handler, timeoutSeconds, memoryMb, environment } = spec;
   const endpoints = {
     AWS_ENDPOINT_URL_SQS: sqsUrl,
@@ -156,7 +160,7 @@ function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string): Lamb
     AWS_ENDPOINT_URL_SECRETS_MANAGER: awsUrl,
     AWS_REGION: LOCAL_REGION,
   };
-  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: { ...environment, ...endpoints } };
+  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: { ...environment, ...endpoints, ...more } };
 }
 
 function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port }: StackOptions) {

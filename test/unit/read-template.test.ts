@@ -245,8 +245,4 @@ const dispatchDefaults = {
   ExecutorEphemeralTerminationGracePeriodSeconds: '60',
   ExecutorEphemeralTtlSecondsAfterFinished: '7200',
   ExecutorEphemeralRunAsNonRoot: 'true',
-  PayloadTransport: 'file',
-  PayloadMaxAgeSeconds: '1500',
-  KeepAlive: 'true',
-  DispatchPaused: 'false',
 };

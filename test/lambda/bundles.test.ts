@@ -1,0 +1,208 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { BUDGET_BYTES, buildFunctions, overBudget } from '../../tools/build.ts';
+import type { BundleFile } from '../../tools/bundle/bundle-function.ts';
+import { trimKubernetesClient, whatIsUsed } from '../../tools/bundle/kubernetes-client.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const FUNCTIONS = readdirSync(path.join(ROOT, 'functions')).map((file) => path.basename(file, '.ts'));
+
+/** Packages that cost every cold start and that no function needs. */
+const UNWANTED = [
+  'undici',
+  'ws',
+  'isomorphic-ws',
+  'js-yaml',
+  'socks',
+  'tar-fs',
+  'openid-client',
+  'jsonpath-plus',
+  'aws-xray-sdk-core',
+  '@aws-sdk/credential-provider-ini',
+  '@aws-sdk/credential-provider-sso',
+  '@aws-sdk/nested-clients',
+  '@smithy/credential-provider-imds',
+];
+
+describe.each(FUNCTIONS)('the bundle of %s', (name) => {
+  let files: readonly BundleFile[];
+  beforeAll(async () => {
+    files = (await buildFunctions()).get(name) ?? [];
+  });
+
+  test('is within its budget', () => {
+    const main = files.find((file) => file.name === 'index.cjs');
+
+    expect(main?.deflatedBytes).toBeGreaterThan(10_000);
+    expect(main?.deflatedBytes).toBeLessThanOrEqual(BUDGET_BYTES[name] ?? 0);
+  });
+
+  test('holds no package that nobody needs', () => {
+    const packages = files.flatMap((file) => file.packages);
+
+    expect(packages.length).toBeGreaterThan(5);
+    expect(packages.filter((wanted) => UNWANTED.includes(wanted))).toEqual([]);
+  });
+
+  test('is two files in the zip, with the source maps outside', () => {
+    expect(readdirSync(path.join(ROOT, 'dist', name)).sort()).toEqual(['aws.cjs', 'index.cjs']);
+    expect(existsSync(path.join(ROOT, 'dist', 'maps', name, 'index.cjs.map'))).toBe(true);
+  });
+});
+
+test('the EKS, Secrets Manager and STS clients are never in a main file, and SQS only in that of intake', async () => {
+  const built = await buildFunctions();
+  const clients = [...built].map(([name, files]) => [
+    name,
+    files.find((file) => file.name === 'index.cjs')?.packages.filter((name) => name.startsWith('@aws-sdk/client-')),
+  ]);
+
+  expect(Object.fromEntries(clients)).toEqual({ dispatch: [], intake: ['@aws-sdk/client-sqs'] });
+});
+
+test('loading a bundle loads neither undici nor http2 nor child_process of Node', () => {
+  const loaded = FUNCTIONS.map((name) => [name, modulesAfterLoading(name)]);
+
+  expect(Object.fromEntries(loaded)).toEqual(Object.fromEntries(FUNCTIONS.map((name) => [name, []])));
+});
+
+test('a bundle over its budget, and one without a budget, are named', () => {
+  const file = { name: 'index.cjs', bytes: 9e6, deflatedBytes: 9e5, packages: [] };
+
+  expect(
+    overBudget(
+      new Map([
+        ['dispatch', [file]],
+        ['other', [file]],
+      ]),
+    ),
+  ).toEqual([
+    'dist/dispatch/index.cjs is 900000 bytes deflated; its budget is 49152',
+    'functions/other.ts has no budget in tools/build.ts',
+  ]);
+});
+
+describe('the trimmed client-node', () => {
+  const calls = ['batch.createNamespacedJob(x); batch.listNamespacedJob(x); core.createNamespacedSecret(x);'];
+
+  test('keeps the methods that are called and the models that translate anything in them', () => {
+    const { methods, models } = whatIsUsed(ROOT, calls);
+
+    expect([...methods].sort()).toEqual(['createNamespacedJob', 'createNamespacedSecret', 'listNamespacedJob']);
+    expect([...models].sort()).toEqual([
+      'V1EphemeralVolumeSource',
+      'V1Job',
+      'V1JobCondition',
+      'V1JobList',
+      'V1JobSpec',
+      'V1JobStatus',
+      'V1ListMeta',
+      'V1ManagedFieldsEntry',
+      'V1ObjectMeta',
+      'V1PersistentVolumeClaimTemplate',
+      'V1PodSpec',
+      'V1PodTemplateSpec',
+      'V1Secret',
+      'V1Volume',
+    ]);
+  });
+
+  test('reads and writes a recorded Job exactly as the whole one does', async () => {
+    const recorded: { response: { body: unknown } } = JSON.parse(
+      readFileSync(path.join(ROOT, 'test/fixtures/kubernetes/api/201-create.json'), 'utf8'),
+    );
+    const finished = structuredClone(recorded.response.body) as Record<string, unknown>;
+    finished['status'] = {
+      startTime: '2026-11-23T19:35:01Z',
+      conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: '2026-11-23T19:35:04Z' }],
+    };
+    const [whole, trimmed] = [await serializer([]), await serializer([...trimKubernetesClient(ROOT, calls)])];
+
+    const jobs = [recorded.response.body, finished];
+    const read = jobs.map((job) => trimmed.deserialize(job, 'V1Job', ''));
+    const readByWhole = jobs.map((job) => whole.deserialize(job, 'V1Job', ''));
+    expect(asJson(read)).toEqual(asJson(readByWhole));
+    expect(asJson(read.map((job) => trimmed.serialize(job, 'V1Job', '')))).toEqual(
+      asJson(readByWhole.map((job) => whole.serialize(job, 'V1Job', ''))),
+    );
+    expect(read.map((job) => Reflect.get(Object(Reflect.get(Object(job), 'metadata')), 'creationTimestamp'))).toEqual([
+      new Date('2026-11-23T19:35:01Z'),
+      new Date('2026-11-23T19:35:01Z'),
+    ]);
+  });
+
+  test('fails the build when a method does not exist', () => {
+    expect(() => whatIsUsed(ROOT, ['batch.createNamespacedJobs(x)'])).toThrow(
+      'client-node has no method createNamespacedJobs, or its layout has changed',
+    );
+  });
+
+  test('fails the build when its patterns match nothing', async () => {
+    const plugins = [...trimKubernetesClient(ROOT, calls)];
+    const built = build({
+      stdin: { contents: 'export const x = 1;' },
+      bundle: true,
+      write: false,
+      logLevel: 'silent',
+      plugins,
+    });
+
+    await expect(built).rejects.toThrow(/keep-exports: no file of client-node matches/);
+    await expect(built).rejects.toThrow(/client-node does not import undici any more/);
+  });
+});
+
+interface Serializer {
+  serialize(data: unknown, type: string, format: string): unknown;
+  deserialize(data: unknown, type: string, format: string): unknown;
+}
+
+/** client-node's (de)serialiser, bundled with these plugins. */
+async function serializer(plugins: ReturnType<typeof trimKubernetesClient> | []): Promise<Serializer> {
+  const contents = `
+    import { BatchV1Api, CoreV1Api } from '@kubernetes/client-node';
+    import { ObjectSerializer } from './node_modules/@kubernetes/client-node/dist/gen/models/ObjectSerializer.js';
+    export { BatchV1Api, CoreV1Api, ObjectSerializer };`;
+  const built = await build({
+    stdin: { contents, resolveDir: ROOT },
+    bundle: true,
+    write: false,
+    format: 'cjs',
+    platform: 'node',
+    logLevel: 'silent',
+    mainFields: ['module', 'main'],
+    plugins: [...plugins],
+  });
+  const module: { exports: { ObjectSerializer?: Serializer } } = { exports: {} };
+  const { createRequire } = await import('node:module');
+  new Function('module', 'exports', 'require', built.outputFiles[0]?.text ?? '')(
+    module,
+    module.exports,
+    createRequire(import.meta.url),
+  );
+  if (!module.exports.ObjectSerializer) throw new Error('the bundle does not export the serialiser');
+  return module.exports.ObjectSerializer;
+}
+
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+/** Names of Node's own modules that a bundle should not load, as far as it did. */
+function modulesAfterLoading(name: string): readonly string[] {
+  const script = `require(${JSON.stringify(path.join(ROOT, 'dist', name, 'index.cjs'))}); console.log(JSON.stringify(process.moduleLoadList))`;
+  const settings = {
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'example',
+    QueueUrl: 'https://sqs.eu-central-1.amazonaws.com/123456789012/jobs',
+    DeadLetterQueueUrl: 'https://sqs.eu-central-1.amazonaws.com/123456789012/dead',
+    TerrakubeApiUrl: 'https://terrakube.example.com',
+    InternalSecretId: 'internal',
+    EksClusterName: 'main',
+  };
+  const printed = execFileSync(process.execPath, ['-e', script], { env: settings, encoding: 'utf8' });
+  const modules: readonly string[] = JSON.parse(printed.trim().split('\n').at(-1) ?? '[]');
+  return modules.filter((module) => /deps\/undici|NativeModule http2$|NativeModule child_process$/.test(module));
+}
