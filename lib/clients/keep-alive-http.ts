@@ -41,11 +41,11 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /** Creates a sender with its own pool of connections. */
 export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now }: KeepAliveHttpOptions): SendHttp {
   const pool = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo' } as const;
-  const newAgents = () => ({
+  const agents = {
     'http:': new http.Agent(pool),
     'https:': new https.Agent({ ...pool, ...(caPem === undefined ? {} : { ca: caPem }) }),
-  });
-  let agents = newAgents();
+  };
+  const dropIdle = (): void => Object.values(agents).forEach(dropIdleSockets);
   let usedAtMs = now();
   const once = (call: HttpCall): Promise<HttpReply> => {
     const { protocol } = new URL(call.url);
@@ -58,16 +58,17 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
         );
   };
   return async (call) => {
-    if (now() - usedAtMs > MAX_IDLE_MS) {
-      for (const agent of Object.values(agents)) agent.destroy();
-      agents = newAgents();
-    }
+    if (now() - usedAtMs > MAX_IDLE_MS) dropIdle();
     usedAtMs = now();
     try {
       return await once(call);
     } catch (error) {
       if (!(error instanceof StaleSocketError)) throw error;
-      return await once(call);
+      // The others have been idle for as long, and the next one from the pool would be just as dead.
+      dropIdle();
+      return await once(call).catch((again: unknown) => {
+        throw again instanceof StaleSocketError ? again.cause : again;
+      });
     } finally {
       usedAtMs = now();
     }
@@ -77,6 +78,11 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
 /** A kept connection was closed by the other side before it answered. */
 class StaleSocketError extends Error {
   override readonly name = 'StaleSocketError';
+}
+
+/** Closes the connections that nobody uses; `agent.destroy()` would break the calls that are under way, too. */
+function dropIdleSockets(agent: http.Agent): void {
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
 function options({ method, headers, body }: HttpCall, timeout: number): http.RequestOptions {
