@@ -1,9 +1,9 @@
 // Bundles one function: dist/<name>/index.cjs, and aws.cjs beside it when it needs a second file. CommonJS, because
 // Node's ESM facade of node:http loads undici (27 ms and 12 MB of every cold start).
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
-import { type BuildOptions, build, type Metafile } from 'esbuild';
+import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { awsInSecondFile, withoutUnreachedModules } from './aws-sdk.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
 
@@ -21,7 +21,6 @@ export interface BundleFile {
 /** Bundles functions/<name>.ts into dist/<name>/. @throws Error with esbuild's messages. */
 export async function bundleFunction(root: string, name: string): Promise<readonly BundleFile[]> {
   const folder = path.join(root, 'dist', name);
-  rmSync(folder, { recursive: true, force: true });
   const awsModules = new Set<string>();
   const door = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8');
   const usesKubernetes = door.includes('/kubernetes-');
@@ -38,7 +37,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root)) : []),
     ],
   });
-  const files = [describe(folder, 'index.cjs', main.metafile)];
+  const files = [keep(root, name, 'index.cjs', main)];
   if (awsModules.size > 0) {
     const contents = [...awsModules]
       .sort()
@@ -50,9 +49,11 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       outfile: path.join(folder, 'aws.cjs'),
       plugins: [withoutUnreachedModules()],
     });
-    files.push(describe(folder, 'aws.cjs', second.metafile));
+    files.push(keep(root, name, 'aws.cjs', second));
   }
-  moveMaps(root, name);
+  for (const file of readdirSync(folder)) {
+    if (!files.some((built) => built.name === file)) rmSync(path.join(folder, file), { force: true });
+  }
   return files;
 }
 
@@ -70,16 +71,8 @@ const common = (root: string) =>
     legalComments: 'none',
     logLevel: 'silent',
     metafile: true,
+    write: false,
   }) as const satisfies BuildOptions;
-
-/** Source maps help to read a stack trace offline; in the zip they would only cost cold starts. */
-function moveMaps(root: string, name: string): void {
-  const from = path.join(root, 'dist', name);
-  const to = path.join(root, 'dist', 'maps', name);
-  mkdirSync(to, { recursive: true });
-  for (const file of readdirSync(from))
-    if (file.endsWith('.map')) renameSync(path.join(from, file), path.join(to, file));
-}
 
 const kubernetesClients = (root: string): readonly string[] => {
   const folder = path.join(root, 'lib', 'clients');
@@ -88,15 +81,29 @@ const kubernetesClients = (root: string): readonly string[] => {
   );
 };
 
-function describe(folder: string, name: string, { outputs }: Metafile): BundleFile {
-  const output = Object.entries(outputs).find(([file]) => file.endsWith(`/${name}`))?.[1];
-  const inputs = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
-  const packages = new Set(inputs.flatMap(([file]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []));
-  const content = readFileSync(path.join(folder, name));
+/**
+ * Writes a bundle, and its source map outside of what goes into the zip: a map helps to read a stack trace offline, and
+ * would only cost cold starts. Each file appears whole: another process may be running the one before it.
+ */
+function keep(root: string, name: string, file: string, built: BuildResult<ReturnType<typeof common>>): BundleFile {
+  for (const output of built.outputFiles) {
+    const isMap = output.path.endsWith('.map');
+    const folder = path.join(root, 'dist', ...(isMap ? ['maps'] : []), name);
+    mkdirSync(folder, { recursive: true });
+    const target = path.join(folder, path.basename(output.path));
+    const unfinished = path.join(root, 'dist', `.${name}-${path.basename(output.path)}-${process.pid}`);
+    writeFileSync(unfinished, output.contents);
+    renameSync(unfinished, target);
+  }
+  const content = built.outputFiles.find((output) => output.path.endsWith(`/${file}`))?.contents ?? new Uint8Array();
+  const inputs = Object.values(built.metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const packages = inputs.flatMap(([input, { bytesInOutput }]) =>
+    bytesInOutput > 0 ? (/.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []) : [],
+  );
   return {
-    name,
+    name: file,
     bytes: content.byteLength,
     deflatedBytes: deflateRawSync(content, { level: 9 }).byteLength,
-    packages: [...packages].sort(),
+    packages: [...new Set(packages)].sort(),
   };
 }
