@@ -19,8 +19,8 @@ export interface JobStore {
   getJob(name: string): Promise<V1Job | 'notFound'>;
   createJob(job: V1Job): Promise<ApiAnswer<V1Job>>;
   createSecret(secret: V1Secret): Promise<ApiAnswer<V1Secret>>;
-  /** The uids of the Secret's owners; its data is not looked at. */
-  getSecretOwners(name: string): Promise<readonly string[] | 'notFound'>;
+  /** The uids of the Secret's owners; its data is not looked at. `forbidden` when our role may not read Secrets. */
+  getSecretOwners(name: string): Promise<readonly string[] | 'notFound' | 'forbidden'>;
   /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
   stopJob(
     name: string,

@@ -22,6 +22,7 @@ const commands = {
     [bin('knip/bin/knip.js')],
   ],
   build: [['tools/build.ts']],
+  bench: [['bench/post-to-job.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
 

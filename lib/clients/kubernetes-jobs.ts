@@ -70,6 +70,7 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
     async getSecretOwners(name) {
       const answer = await call(({ core }) => core.readNamespacedSecret({ namespace, name }, METADATA_ONLY));
       if (isNotFound(answer)) return 'notFound';
+      if (isForbidden(answer)) return 'forbidden';
       return (read(answer, `Secret ${name}`).metadata?.ownerReferences ?? []).map(({ uid }) => uid);
     },
     // RBAC: patch jobs
@@ -134,6 +135,9 @@ function refusalOf({ code, body, headers }: ApiException<unknown>): ApiRefusal {
 }
 
 const isNotFound = (answer: ApiAnswer<unknown>): boolean => answer.kind === 'refused' && answer.refusal.status === 404;
+
+const isForbidden = (answer: ApiAnswer<unknown>): boolean =>
+  answer.kind === 'refused' && answer.refusal.status === 403 && !isUnauthorized(answer.refusal);
 
 /** The object that was read. @throws DispatcherError when it was not. */
 function read<T>(answer: ApiAnswer<T>, what: string): T {

@@ -26,9 +26,9 @@ export type DispatchResult =
 
 /**
  * Terrakube commits a moment after it has our answer, and a warm dispatch is often faster. Looking again here costs a
- * tenth of a second; giving the message back costs a whole one, the shortest delay that SQS knows.
+ * few hundredths of a second; giving the message back costs a whole one, the shortest delay that SQS knows.
  */
-const LOOKS_AGAIN_AFTER = [100, 200, 400].map(durationMs);
+const LOOKS_AGAIN_AFTER = [20, 50, 100, 200, 400].map(durationMs);
 
 /** While Terrakube still writes the job down, a PATCH could be lost or corrupt it. */
 const UNTIL_COMMITTED = seconds(1);
@@ -49,10 +49,11 @@ export async function dispatchJob(
     case 'skip':
       return { outcome: 'skipped', reason: decision.reason };
     case 'wait':
-      return retried('Terrakube has not committed the job yet', { exactly: decision.delaySeconds });
+      return notCommitted(decision.delaySeconds);
     case 'finishTelling':
-      await finishTelling(deps, ids);
-      return { outcome: 'skipped', reason: 'alreadyTold' };
+      return (await finishTelling(deps, ids)) === 'tooEarly'
+        ? notCommitted()
+        : { outcome: 'skipped', reason: 'alreadyTold' };
     case 'go':
       return go(deps, request, jobs);
   }
@@ -133,8 +134,12 @@ async function tell(
   reason: Reason,
 ): Promise<DispatchResult> {
   const told = await tellTerrakube(deps, ids, reason);
-  if (told === 'tooEarly') return retried('Terrakube has not committed the job yet', { exactly: UNTIL_COMMITTED });
+  if (told === 'tooEarly') return notCommitted();
   return { outcome, reason: reason.title };
 }
 
-const retried = (reason: string, wait: Wait): DispatchResult => ({ outcome: 'retried', reason, wait });
+const notCommitted = (exactly = UNTIL_COMMITTED): DispatchResult => ({
+  outcome: 'retried',
+  reason: 'Terrakube has not committed the job yet',
+  wait: { exactly },
+});

@@ -95,23 +95,21 @@ async function giveSecret(
 ): Promise<StartResult> {
   const owner = { name: job.metadata?.name ?? '', uid: job.metadata?.uid ?? '' };
   const done: StartResult = { kind, jobName: owner.name };
-  const answer = await deps.jobs.createSecret(buildPayloadSecret(job, owner, request.payload));
+  const { jobs } = deps;
+  const answer = await jobs.createSecret(buildPayloadSecret(job, owner, request.payload));
   if (answer.kind === 'ok') return done;
   const verdict = createVerdict('Secret', refusalOf(answer), deps.executor.namespace);
   switch (verdict.kind) {
     case 'wait':
       return waitFor(verdict);
     case 'terminal':
-      // Without its payload the pod would wait for its volume until the Job's deadline.
-      if (
-        (await stopJob(deps, owner.name, { action: 'fail', cause: 'payloadMissing', ...verdict.reason })) ===
-        'contended'
-      ) {
-        return later('the Job changes too often to be stopped', { exactly: seconds(1) });
-      }
-      return { kind: 'terminal', reason: verdict.reason, isStopped: true };
+      // A policy refuses before the name is looked at: another delivery may have made the Secret, and its executor runs.
+      return (await jobs.getSecretOwners(owner.name)).includes(owner.uid)
+        ? done
+        : stopWithoutPayload(deps, owner.name, verdict.reason);
     case 'readByName': {
-      const owners = await deps.jobs.getSecretOwners(owner.name);
+      const owners = await jobs.getSecretOwners(owner.name);
+      if (owners === 'forbidden') return later('the dispatcher may not read Secrets', {});
       if (owners === 'notFound')
         return later('the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
       return owners.includes(owner.uid)
@@ -119,6 +117,14 @@ async function giveSecret(
         : later('the Secret of an older Job is being deleted', { exactly: UNTIL_COLLECTED });
     }
   }
+}
+
+/** Without its payload the pod would wait for its volume until the Job's deadline. */
+async function stopWithoutPayload(deps: StartDeps, name: string, reason: Reason): Promise<StartResult> {
+  const stopped = await stopJob(deps, name, { action: 'fail', cause: 'payloadMissing', ...reason });
+  return stopped === 'contended'
+    ? later('the Job changes too often to be stopped', { exactly: seconds(1) })
+    : { kind: 'terminal', reason, isStopped: true };
 }
 
 /** An earlier delivery stopped the Job and was itself stopped before it could tell. */
