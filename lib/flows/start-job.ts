@@ -1,7 +1,7 @@
 // Creates the Kubernetes Job of a step, then its payload Secret, which belongs to the Job. A mounted Secret may come about
 // a second later than its pod at no cost, and this order leaves no Secret behind that nobody owns.
 import type { V1Job } from '@kubernetes/client-node';
-import { type CreateVerdict, createVerdict } from '../domain/create-answer.ts';
+import { type CreateVerdict, createVerdict, type WaitCause } from '../domain/create-answer.ts';
 import { nameTakenReason } from '../domain/dispatch-reasons.ts';
 import type { DispatchRequest } from '../domain/dispatch-request.ts';
 import type { ExecutorSettings } from '../domain/executor-settings.ts';
@@ -33,8 +33,7 @@ export interface Wait {
 /** What became of the Job. */
 export type StartResult =
   | { readonly kind: 'created' | 'exists'; readonly jobName: string }
-  /** @property isCapacity the cluster is full, which is not a fault. */
-  | { readonly kind: 'wait'; readonly text: string; readonly wait: Wait; readonly isCapacity: boolean }
+  | { readonly kind: 'wait'; readonly cause: WaitCause; readonly text: string; readonly wait: Wait }
   /** @property isStopped a Job was made and stopped in place with this reason. */
   | { readonly kind: 'terminal'; readonly reason: Reason; readonly isStopped: boolean };
 
@@ -60,7 +59,7 @@ export async function startJob(
     case 'done':
       return carriedVerdict(next.job) ?? { kind: 'exists', jobName: next.job.metadata?.name ?? '' };
     case 'retry':
-      return later('an older Job of this step is being deleted', { exactly: UNTIL_COLLECTED });
+      return later('beingDeleted', 'an older Job of this step is being deleted', { exactly: UNTIL_COLLECTED });
   }
 }
 
@@ -78,7 +77,7 @@ async function create(deps: StartDeps, request: DispatchRequest, start: number):
     case 'readByName': {
       const name = jobName(request.ids, installation, start);
       const found = await jobs.getJob(name);
-      if (found === 'notFound') return later('the Kubernetes API gave no answer to the create', {});
+      if (found === 'notFound') return later('noAnswer', 'the Kubernetes API gave no answer to the create', {});
       if (!isOurs(found, installation)) {
         return { kind: 'terminal', reason: nameTakenReason(name, executor.namespace), isStopped: false };
       }
@@ -104,20 +103,23 @@ async function giveSecret(
       return waitFor(verdict);
     case 'terminal':
       // A policy refuses before the name is looked at: another delivery may have made the Secret, and its executor runs.
-      return (await jobs.getSecretOwners(owner.name)).includes(owner.uid)
+      return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
         ? done
         : stopWithoutPayload(deps, owner.name, verdict.reason);
     case 'readByName': {
       const owners = await jobs.getSecretOwners(owner.name);
       if (owners === 'forbidden') return later('the dispatcher may not read Secrets', {});
       if (owners === 'notFound')
-        return later('the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
-      return owners.includes(owner.uid)
+        return later('noAnswer', 'the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
+      return isOwned(owners, owner.uid)
         ? done
-        : later('the Secret of an older Job is being deleted', { exactly: UNTIL_COLLECTED });
+        : later('beingDeleted', 'the Secret of an older Job is being deleted', { exactly: UNTIL_COLLECTED });
     }
   }
 }
+
+const isOwned = (owners: Awaited<ReturnType<JobStore['getSecretOwners']>>, uid: string): boolean =>
+  typeof owners !== 'string' && owners.includes(uid);
 
 /** Without its payload the pod would wait for its volume until the Job's deadline. */
 async function stopWithoutPayload(deps: StartDeps, name: string, reason: Reason): Promise<StartResult> {
@@ -140,9 +142,9 @@ const refusalOf = <T>(answer: Exclude<ApiAnswer<T>, { kind: 'ok' }>) =>
 
 const waitFor = ({ text, cause, atLeast, atMost }: Extract<CreateVerdict, { kind: 'wait' }>): StartResult => ({
   kind: 'wait',
+  cause,
   text,
-  isCapacity: cause === 'quota',
   wait: { ...(atLeast === undefined ? {} : { atLeast }), ...(atMost === undefined ? {} : { atMost }) },
 });
 
-const later = (text: string, wait: Wait): StartResult => ({ kind: 'wait', text, wait, isCapacity: false });
+const later = (cause: WaitCause, text: string, wait: Wait): StartResult => ({ kind: 'wait', cause, text, wait });
