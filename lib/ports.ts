@@ -42,6 +42,8 @@ export interface Terrakube {
   patchJob(ids: DispatchIds, change: TerrakubeChange): Promise<void>;
   patchStep(ids: DispatchIds, change: TerrakubeChange): Promise<void>;
   appendLog(ids: DispatchIds, lines: readonly string[]): Promise<void>;
+  /** The run's log as a user sees it while the step waits; empty once the step has failed. */
+  readLog(ids: DispatchIds): Promise<string>;
 }
 
 /** A message for the job queue. */

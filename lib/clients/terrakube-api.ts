@@ -33,7 +33,9 @@ export function createTerrakubeApi({ apiUrl, secret, now, timeoutMs }: Terrakube
   const once = async (method: string, path: string, document?: unknown): Promise<HttpReply> => {
     const body = document === undefined ? {} : { body: JSON.stringify(document) };
     const type = document === undefined ? {} : { 'Content-Type': JSON_API };
-    const headers = { Accept: JSON_API, Authorization: `Bearer ${await token.get(now())}`, ...type };
+    // Logs are not JSON:API: Terrakube would answer 406 to a client that takes nothing else.
+    const accept = path.startsWith('/api/') ? JSON_API : '*/*';
+    const headers = { Accept: accept, Authorization: `Bearer ${await token.get(now())}`, ...type };
     try {
       return await send({ method, url: `${base}${path}`, headers, ...body });
     } catch (cause) {
@@ -82,6 +84,12 @@ export function createTerrakubeApi({ apiUrl, secret, now, timeoutMs }: Terrakube
       }));
       const reply = await call('POST', '/logs', { data });
       if (reply.status === 404) throw refused(reply, 'POST /logs', false);
+    },
+    async readLog({ organizationId, jobId, stepId }) {
+      const path = `/tfoutput/v1/organization/${organizationId}/job/${jobId}/step/${stepId}`;
+      const reply = await call('GET', path);
+      if (reply.status === 404) throw refused(reply, `GET ${path}`, false);
+      return reply.body.toString('utf8');
     },
   };
 }

@@ -1,5 +1,6 @@
 // What an answer to a create means. Kubernetes says most of it by status and reason; the causes of a 403 differ by text
 // only, and this is the one place that reads it (the texts are stable: API machinery and clients depend on them).
+import type { ErrorCode } from './errors.ts';
 import type { Reason } from './failure-text.ts';
 import { type Seconds, seconds } from './time.ts';
 
@@ -67,6 +68,19 @@ export function createVerdict(created: CreatedKind, answer: ApiRefusal | 'noAnsw
   }
 }
 
+/** What to look at when the cluster does not know us. */
+const UNAUTHORIZED_TEXT =
+  'the cluster does not accept the sign-in of the dispatcher; check the EKS access entry of the dispatch role (group terrakube-dispatch)';
+
+/** Why a read of the cluster failed, as far as a user should know it. */
+export const readFailure = (code: ErrorCode): { readonly cause: WaitCause; readonly text: string } | undefined => {
+  if (code === 'clusterUnauthorized') return { cause: 'unauthorized', text: UNAUTHORIZED_TEXT };
+  if (code === 'clusterUnavailable') return { cause: 'unavailable', text: 'the Kubernetes API does not answer' };
+  if (code === 'clusterRefused')
+    return { cause: 'unavailable', text: 'the Kubernetes API refuses to list Jobs; apply deploy/kubernetes' };
+  return undefined;
+};
+
 /** Our token is not known: 401, or a 403 for nobody, which is how a server with anonymous authentication says it. */
 export const isUnauthorized = ({ status, message }: ApiRefusal): boolean =>
   status === 401 || (status === 403 && message.includes('User "system:anonymous"'));
@@ -79,7 +93,7 @@ function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefin
   if (status >= 500)
     return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}`, ...atLeast };
   if (isUnauthorized(answer)) {
-    return { kind: 'wait', cause: 'unauthorized', text: 'the cluster does not accept the sign-in' };
+    return { kind: 'wait', cause: 'unauthorized', text: UNAUTHORIZED_TEXT };
   }
   if (status === 403 && message.includes('exceeded quota:')) {
     return { kind: 'wait', cause: 'quota', text: quotaText(message, namespace), atMost: QUOTA_AT_MOST };

@@ -1,5 +1,6 @@
 // From a job event to a Kubernetes Job: read both worlds, decide, act. Every step can be repeated, because names are
 // derived from the request, and every delivery may be the second one.
+import type { WaitCause } from '../domain/create-answer.ts';
 import { oversizedReason } from '../domain/dispatch-reasons.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import type { Reason } from '../domain/failure-text.ts';
@@ -22,7 +23,13 @@ export type DispatchResult =
   /** We refused it, or Kubernetes did; the user reads why in Terrakube. */
   | { readonly outcome: 'refused' | 'failed'; readonly reason: string }
   /** It waits for the cluster, or something went wrong that may be mended; it comes again. */
-  | { readonly outcome: 'waiting' | 'retried'; readonly reason: string; readonly wait: Wait };
+  | {
+      readonly outcome: 'waiting' | 'retried';
+      readonly reason: string;
+      readonly wait: Wait;
+      /** What the cluster is waited for; absent when Terrakube is. */
+      readonly cause?: WaitCause;
+    };
 
 /**
  * Terrakube commits a moment after it has our answer, and a warm dispatch is often faster. Looking again here costs a
@@ -86,8 +93,10 @@ async function go(
     case 'created':
     case 'exists':
       return { outcome: started.kind, jobName: started.jobName };
-    case 'wait':
-      return { outcome: started.isCapacity ? 'waiting' : 'retried', reason: started.text, wait: started.wait };
+    case 'wait': {
+      const { cause, text, wait } = started;
+      return { outcome: cause === 'quota' ? 'waiting' : 'retried', reason: text, wait, cause };
+    }
     case 'terminal':
       return fail(deps, request, started);
   }

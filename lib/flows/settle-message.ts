@@ -1,11 +1,15 @@
 // One message of the job queue, from its reading to its acknowledgement. A message that is not acknowledged comes again
 // after a delay, which is set as the very last act: whatever else fails meanwhile, SQS brings it back by itself.
+
+import { readFailure, type WaitCause } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
 import { elapsedMs, type Seconds } from '../domain/time.ts';
+import { waitingLine } from '../domain/waiting.ts';
 import type { Log, LogFields, MessageHandling } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
+import { explainWait } from './explain-wait.ts';
 
 /** A message as it was received. */
 export interface ReceivedMessage {
@@ -40,40 +44,52 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
     const startedAt = deps.clock.now();
     const result = await dispatchJob(deps, request);
     const durationMs = elapsedMs(startedAt, deps.clock.now());
-    const delaySeconds = delayOf(deps, message, result);
     const fields = { ...fieldsOf(message), ...resultFields(result), durationMs };
-    if (delaySeconds === undefined) {
+    if (result.outcome !== 'waiting' && result.outcome !== 'retried') {
       deps.log.info('dispatch settled', fields);
       return 'done';
     }
-    deps.log.info('dispatch settled', { ...fields, delaySeconds });
-    return await again(deps, message, delaySeconds);
+    const { cause, reason, wait } = result;
+    if (cause !== undefined) await explain(deps, request, { cause, text: reason });
+    return await again(deps, message, wait.exactly ?? growingDelay(deps, message, wait), fields);
   } catch (error) {
+    const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
+    if (failure !== undefined && !('problem' in request)) await explain(deps, request, failure);
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
-    const delaySeconds = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
-    deps.log.warn('dispatch settled', {
-      ...fieldsOf(message),
-      outcome: 'retried',
-      ...deps.errorFields(error),
-      delaySeconds,
-    });
-    return again(deps, message, delaySeconds);
+    const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
+    return again(deps, message, delay, { ...fieldsOf(message), outcome: 'retried', ...deps.errorFields(error) });
   }
 }
 
-async function again(deps: SettleDeps, message: ReceivedMessage, delay: Seconds): Promise<'again'> {
+/** Tells the user what is waited for. It is a courtesy: when it fails, the message waits all the same. */
+async function explain(
+  deps: SettleDeps,
+  { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
+  { cause, text }: { readonly cause: WaitCause; readonly text: string },
+): Promise<void> {
+  const line = waitingLine(cause, text, elapsedMs(acceptedAt, deps.clock.now()));
+  if (line === undefined) return;
   try {
-    await deps.messages.setDelay(message.receiptHandle, delay);
+    await explainWait(deps.terrakube, ids, line);
+  } catch (error) {
+    deps.log.warn('waiting line not written', { terrakubeJobId: ids.jobId, ...deps.errorFields(error) });
+  }
+}
+
+async function again(
+  deps: SettleDeps,
+  { messageId, receiptHandle }: ReceivedMessage,
+  delay: Seconds,
+  fields: LogFields,
+): Promise<'again'> {
+  deps.log.info('dispatch settled', { ...fields, delaySeconds: delay });
+  try {
+    await deps.messages.setDelay(receiptHandle, delay);
   } catch (error) {
     // The message is invisible for a while all the same: it comes again when its visibility time-out ends.
-    deps.log.warn('delay not set', { messageId: message.messageId, ...deps.errorFields(error) });
+    deps.log.warn('delay not set', { messageId, ...deps.errorFields(error) });
   }
   return 'again';
-}
-
-function delayOf(deps: SettleDeps, message: ReceivedMessage, result: DispatchResult): Seconds | undefined {
-  if (result.outcome !== 'waiting' && result.outcome !== 'retried') return undefined;
-  return result.wait.exactly ?? growingDelay(deps, message, result.wait);
 }
 
 const growingDelay = (

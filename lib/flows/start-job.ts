@@ -108,7 +108,8 @@ async function giveSecret(
         : stopWithoutPayload(deps, owner.name, verdict.reason);
     case 'readByName': {
       const owners = await jobs.getSecretOwners(owner.name);
-      if (owners === 'forbidden') return later('the dispatcher may not read Secrets', {});
+      if (owners === 'forbidden')
+        return later('noAnswer', 'the dispatcher may not read Secrets; apply deploy/kubernetes', {});
       if (owners === 'notFound')
         return later('noAnswer', 'the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
       return isOwned(owners, owner.uid)
@@ -125,7 +126,7 @@ const isOwned = (owners: Awaited<ReturnType<JobStore['getSecretOwners']>>, uid: 
 async function stopWithoutPayload(deps: StartDeps, name: string, reason: Reason): Promise<StartResult> {
   const stopped = await stopJob(deps, name, { action: 'fail', cause: 'payloadMissing', ...reason });
   return stopped === 'contended'
-    ? later('the Job changes too often to be stopped', { exactly: seconds(1) })
+    ? later('noAnswer', 'the Job changes too often to be stopped', { exactly: seconds(1) })
     : { kind: 'terminal', reason, isStopped: true };
 }
 

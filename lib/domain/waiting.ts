@@ -1,0 +1,34 @@
+// What a user reads in the run's log while a step waits for the cluster: one line when the cause changes, not one a look.
+import type { WaitCause } from './create-answer.ts';
+import { type DurationMs, durationMs } from './time.ts';
+
+/** Every such line begins with it. */
+const OPENING = 'terrakube-dispatcher: waiting: ';
+
+/** How long a cause may last before it is worth a line: most of these pass by themselves within seconds. */
+const SAID_AFTER: Readonly<Record<WaitCause, DurationMs>> = {
+  quota: durationMs(0),
+  namespaceTerminating: durationMs(0),
+  throttled: durationMs(30_000),
+  unavailable: durationMs(30_000),
+  noAnswer: durationMs(30_000),
+  beingDeleted: durationMs(30_000),
+  // A new access entry takes seconds to work; after five minutes somebody has to look at it.
+  unauthorized: durationMs(300_000),
+};
+
+/** The line for a cause, or undefined while it is too early for one. @param text what is waited for. */
+export function waitingLine(cause: WaitCause, text: string, age: DurationMs): string | undefined {
+  return age >= SAID_AFTER[cause] ? `${OPENING}${text}` : undefined;
+}
+
+/**
+ * Says whether the run's log already tells this: its last waiting line is the same, figures in brackets aside (a quota
+ * that is used up by other numbers is the same cause).
+ */
+export function isAlreadySaid(log: string, line: string): boolean {
+  const last = log.split('\n').findLast((text) => text.startsWith(OPENING));
+  return last !== undefined && withoutFigures(last) === withoutFigures(line);
+}
+
+const withoutFigures = (line: string): string => line.replace(/ \([^()]*\)\s*$/, '').trimEnd();
