@@ -60,7 +60,7 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
     // RBAC: get jobs
     async getJob(name) {
       const answer = await call(({ batch }) => batch.readNamespacedJob({ namespace, name }));
-      return isNotFound(answer) ? 'notFound' : read(answer, `Job ${name}`);
+      return isNotFound(answer, 'jobs') ? 'notFound' : read(answer, `Job ${name}`);
     },
     // RBAC: create jobs
     createJob: (body) => call(({ batch }) => batch.createNamespacedJob({ namespace, body })),
@@ -69,7 +69,7 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
     // RBAC: get secrets
     async getSecretOwners(name) {
       const answer = await call(({ core }) => core.readNamespacedSecret({ namespace, name }, METADATA_ONLY));
-      if (isNotFound(answer)) return 'notFound';
+      if (isNotFound(answer, 'secrets')) return 'notFound';
       if (isForbidden(answer)) return 'forbidden';
       return (read(answer, `Secret ${name}`).metadata?.ownerReferences ?? []).map(({ uid }) => uid);
     },
@@ -79,7 +79,7 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
       const body = { metadata: { resourceVersion, annotations }, spec: { activeDeadlineSeconds: 1 } };
       const answer = await call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body }));
       if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
-      if (isNotFound(answer)) return 'notFound';
+      if (isNotFound(answer, 'jobs')) return 'notFound';
       read(answer, `Job ${name}`);
       return 'patched';
     },
@@ -99,7 +99,8 @@ function createCaller(options: KubernetesJobsOptions): <T>(run: (apis: Apis) => 
     const apis = await connect();
     const used = await token.get(now());
     try {
-      return { kind: 'ok', object: await run(apis) };
+      const object = await run(apis);
+      return isKubernetesObject(object) ? { kind: 'ok', object } : { kind: 'noAnswer' };
     } catch (error) {
       if (error instanceof DispatcherError) throw error;
       if (error instanceof ApiException) {
@@ -134,7 +135,13 @@ function refusalOf({ code, body, headers }: ApiException<unknown>): ApiRefusal {
   return parseApiRefusal(code, typeof body === 'string' ? body : '', headers['retry-after']);
 }
 
-const isNotFound = (answer: ApiAnswer<unknown>): boolean => answer.kind === 'refused' && answer.refusal.status === 404;
+/** The generated client makes an empty object of whatever a proxy answers with status 200. */
+const isKubernetesObject = (object: unknown): boolean =>
+  typeof object === 'object' && object !== null && 'kind' in object && typeof object.kind === 'string';
+
+/** The object is not there. A 404 that names no object comes from a wrong address or a proxy, and says nothing about it. */
+const isNotFound = (answer: ApiAnswer<unknown>, resource: 'jobs' | 'secrets'): boolean =>
+  answer.kind === 'refused' && answer.refusal.status === 404 && answer.refusal.kind === resource;
 
 const isForbidden = (answer: ApiAnswer<unknown>): boolean =>
   answer.kind === 'refused' && answer.refusal.status === 403 && !isUnauthorized(answer.refusal);
