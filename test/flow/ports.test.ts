@@ -17,10 +17,5 @@ describeTerrakube('Terrakube in memory', async () => {
     ids: of,
     job,
     jobOutput: async () => terrakube.job(of)?.output ?? null,
-    log: async () =>
-      terrakube
-        .log(of)
-        .map((line) => `${line}\n`)
-        .join(''),
   };
 });

@@ -17,6 +17,7 @@ export interface InMemoryJobStore extends JobStore {
   /** Deletes a Job and, like the garbage collector, what belongs to it. */
   remove(name: string): void;
   putSecret(secret: V1Secret): void;
+  removeSecret(name: string): void;
 }
 
 /** Creates an empty store. */
@@ -46,6 +47,7 @@ export function createInMemoryJobStore(): InMemoryJobStore {
     allSecrets: () => structuredClone([...secrets.values()]),
     createdNames: () => created,
     put: (job) => void jobs.set(job.metadata?.name ?? '', stored(job)),
+    removeSecret: (name) => void secrets.delete(name),
     putSecret: (secret) => void secrets.set(secret.metadata?.name ?? '', stored(secret)),
     end(name, condition) {
       const job = jobs.get(name);

@@ -72,6 +72,11 @@ export function createInMemoryTerrakube(): InMemoryTerrakube {
       refuseLongTexts(change);
       changeStep(of, change);
     },
+    async readLog(of) {
+      const step = jobs.get(keyOf(of))?.steps.find(({ id }) => id === of.stepId);
+      const isReadable = step !== undefined && isOpenStep(step);
+      return isReadable ? (logs.get(keyOf(of)) ?? []).map((line) => `${line}\n`).join('') : '';
+    },
     async appendLog(of, lines) {
       logs.set(keyOf(of), [...(logs.get(keyOf(of)) ?? []), ...lines]);
       everyLine.push(...lines);

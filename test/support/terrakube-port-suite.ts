@@ -15,8 +15,6 @@ export interface TerrakubeBench {
   readonly job: TerrakubeJob;
   /** The job's `output`, which the port does not read. */
   readonly jobOutput: () => Promise<string | null>;
-  /** What a user reads in the log of the first step. */
-  readonly log: () => Promise<string>;
   readonly close?: () => Promise<void>;
 }
 
@@ -152,10 +150,24 @@ function jobTests(withBench: WithBench): void {
 function logTests(withBench: WithBench): void {
   test(
     'lines are read in their order while the job waits',
-    withBench(async ({ terrakube, ids: of, log }) => {
+    withBench(async ({ terrakube, ids: of }) => {
       await terrakube.appendLog(of, ['first line', 'second line']);
       await terrakube.appendLog(of, ['third line']);
-      expect(await log()).toBe('first line\nsecond line\nthird line\n');
+      expect(await terrakube.readLog(of)).toBe('first line\nsecond line\nthird line\n');
+    }),
+  );
+  test(
+    'a log that nobody has written to is empty',
+    withBench(async ({ terrakube, ids: of }) => {
+      expect(await terrakube.readLog(of)).toBe('');
+    }),
+  );
+  test(
+    'lines are not shown any more when the step has failed',
+    withBench(async ({ terrakube, ids: of }) => {
+      await terrakube.appendLog(of, ['first line']);
+      await terrakube.patchStep(of, { status: 'failed' });
+      expect(await terrakube.readLog(of)).toBe('');
     }),
   );
   test(
