@@ -37,6 +37,11 @@ export interface StackOptions {
   readonly executor?: readonly string[];
   /** Environment of the functions, on top of what template.yaml gives them. */
   readonly functionSettings?: Readonly<Record<string, string>>;
+  /** Puts something between the functions and the two servers that they talk to. */
+  proxies?(servers: {
+    readonly cluster: StandInCluster;
+    readonly terrakube: StandInTerrakube;
+  }): Promise<{ readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } }>;
   /** False leaves messages on the queues; default is true. */
   readonly pollers?: boolean;
   /** Front door's port; default is a free one. */
@@ -47,6 +52,12 @@ export interface StackOptions {
   onFunctionLog?(line: LogLine): void;
   /** A line that an executor wrote. */
   onExecutorLog?(pod: string, text: string): void;
+}
+
+/** Where a cluster is, and whom to trust there. */
+interface ClusterAddress {
+  readonly url: string;
+  readonly caPem: string;
 }
 
 /** The running stack. */
@@ -92,16 +103,19 @@ async function startParts(options: StackOptions, keep: Keep, close: () => Promis
   const terrakube = keep(
     await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/not-yet', ...options.terrakube }),
   );
+  const seen = (await options.proxies?.({ cluster, terrakube })) ?? { cluster, terrakube };
   const aws = keep(
     await startAwsApis({
-      clusters: new Map([[CLUSTER_NAME, { endpoint: cluster.url, certificateAuthorityData: base64(cluster.caPem) }]]),
+      clusters: new Map([
+        [CLUSTER_NAME, { endpoint: seen.cluster.url, certificateAuthorityData: base64(seen.cluster.caPem) }],
+      ]),
       secrets: new Map([[INTERNAL_SECRET_NAME, internalSecret]]),
       credentials: [LOCAL_CREDENTIALS],
     }),
   );
   const template = await loadTemplate(path.join(ROOT, 'template.yaml'));
   const parameters = {
-    TerrakubeApiUrl: terrakube.url,
+    TerrakubeApiUrl: seen.terrakube.url,
     InternalSecretId: INTERNAL_SECRET_NAME,
     EksClusterName: CLUSTER_NAME,
     ExecutorEphemeralImage: EXECUTOR_IMAGE,

@@ -20,6 +20,8 @@ export interface LambdaRuntime {
   invoke(name: string, event: unknown): Promise<InvokeResult>;
   /** How many sandboxes were started for a function until now (cold starts). */
   startedSandboxes(name: string): number;
+  /** Kills the sandboxes of a function, as a host that fails does: what runs ends with `Runtime.ExitError`. */
+  kill(name: string): Promise<void>;
   /** Kills all sandboxes; what is still running ends with `Runtime.ExitError`. */
   close(): Promise<void>;
 }
@@ -42,6 +44,7 @@ export function createLambdaRuntime({
   return {
     invoke: async (name, event) => pools.get(name)?.invoke(JSON.stringify(event)) ?? notFound(name),
     startedSandboxes: (name) => pools.get(name)?.started() ?? 0,
+    kill: async (name) => pools.get(name)?.kill(),
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.close()));
     },
@@ -51,6 +54,7 @@ export function createLambdaRuntime({
 interface Pool {
   invoke(payload: string): Promise<InvokeResult>;
   started(): number;
+  kill(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -97,6 +101,9 @@ function createPool(concurrency: number | undefined, start: () => Promise<Sandbo
       }
     },
     started: () => started,
+    kill: async () => {
+      await Promise.all([...sandboxes].map((sandbox) => sandbox.close()));
+    },
     close: async () => {
       closed = true;
       const late = await Promise.allSettled(starting);
