@@ -30,12 +30,12 @@ export function createTerrakubeApi({ apiUrl, secret, now, timeoutMs }: Terrakube
   const send = createKeepAliveHttp({ now, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const token = createOutboundToken(secret);
   const base = apiUrl.replace(/\/+$/, '');
-  const once = async (method: string, path: string, document?: unknown): Promise<HttpReply> => {
+  const once = async (bearer: string, method: string, path: string, document?: unknown): Promise<HttpReply> => {
     const body = document === undefined ? {} : { body: JSON.stringify(document) };
     const type = document === undefined ? {} : { 'Content-Type': JSON_API };
     // Logs are not JSON:API: Terrakube would answer 406 to a client that takes nothing else.
     const accept = path.startsWith('/api/') ? JSON_API : '*/*';
-    const headers = { Accept: accept, Authorization: `Bearer ${await token.get(now())}`, ...type };
+    const headers = { Accept: accept, Authorization: `Bearer ${bearer}`, ...type };
     try {
       return await send({ method, url: `${base}${path}`, headers, ...body });
     } catch (cause) {
@@ -46,9 +46,11 @@ export function createTerrakubeApi({ apiUrl, secret, now, timeoutMs }: Terrakube
     }
   };
   const call = async (method: string, path: string, document?: unknown): Promise<HttpReply> => {
-    const first = await once(method, path, document);
+    const bearer = await token.get(now());
+    const first = await once(bearer, method, path, document);
     // The secret may have been rotated: read it again, and if it changed, try once more.
-    const reply = first.status === 401 && (await token.renew(now())) ? await once(method, path, document) : first;
+    const isRenewed = first.status === 401 && (await token.renew(bearer, now()));
+    const reply = isRenewed ? await once(await token.get(now()), method, path, document) : first;
     if (reply.status >= 200 && reply.status <= 299) return reply;
     const isUnavailable = reply.status >= 500 || reply.status === 429;
     if (reply.status === 404) return reply;
@@ -114,7 +116,10 @@ function createOutboundToken(secret: SecretSource) {
       kept = { token, until: epochMs(now + TOKEN_LIFE_SECONDS * 1000 - TOKEN_SPARE_MS) };
       return token;
     },
-    async renew(now: EpochMs): Promise<boolean> {
+    /** Says whether there is a newer token than the one that was refused. */
+    async renew(refused: string, now: EpochMs): Promise<boolean> {
+      // Calls run side by side: another one may have had this answer, and the secret is read once a minute only.
+      if (kept?.token !== refused) return true;
       const isChanged = (await secret.refresh(now)) !== undefined;
       if (isChanged) kept = undefined;
       return isChanged;

@@ -5,7 +5,8 @@ import { buildPayloadSecret } from '../../lib/domain/payload-secret.ts';
 import type { ApiAnswer } from '../../lib/ports.ts';
 import { isObject, type Json, listAt, objectAt, textAt } from '../../local/json.ts';
 import { kubernetesJob, payload, recordedVerdict } from '../support/builders.ts';
-import { type KubernetesBench, refusedWith, startKubernetesBench } from '../support/kubernetes-bench.ts';
+import { type KubernetesBench, startKubernetesBench } from '../support/kubernetes-bench.ts';
+import { refusedWith } from '../support/refused-with.ts';
 import type { Reply } from '../support/scripted-server.ts';
 
 const folder = new URL('../fixtures/kubernetes/api/', import.meta.url);

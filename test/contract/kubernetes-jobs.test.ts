@@ -12,11 +12,11 @@ import {
   createCountedToken,
   type KubernetesBench,
   type KubernetesBenchOptions,
-  refusedWith,
   startKubernetesBench,
 } from '../support/kubernetes-bench.ts';
 import { leaksIn } from '../support/leaks.ts';
 import { recorded } from '../support/recorded.ts';
+import { refusedWith } from '../support/refused-with.ts';
 import type { Reply, Script } from '../support/scripted-server.ts';
 
 const closing: (() => Promise<void>)[] = [];
