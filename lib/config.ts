@@ -113,7 +113,12 @@ const dispatchSchema = v.object(
     EksClusterName: v.pipe(text, v.regex(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, 'must be the name of an EKS cluster')),
     EksRegion: optionalText,
     EksEndpoint: v.optional(
-      v.pipe(text, v.regex(/^https:\/\/[^\s/?#]+\/?$/, 'must begin with https:// and have no path')),
+      v.pipe(
+        text,
+        v.regex(/^https:\/\/[^\s/?#]+\/?$/, 'must begin with https:// and have no path'),
+        // The generated client puts its paths right behind it, and they begin with a slash.
+        v.transform((value) => value.replace(/\/$/, '')),
+      ),
     ),
     EksCertificateAuthority: v.optional(
       v.pipe(
@@ -223,14 +228,14 @@ const awsSettings = (settings: v.InferOutput<v.ObjectSchema<typeof awsEntries, s
   },
 });
 
-/** `k=v;k=v`, Terrakube's syntax: the first `=` divides, blanks at the ends are dropped. */
+/** `k=v;k=v`, Terrakube's syntax: the first `=` divides, blanks at the ends are dropped. A pair without `=` has no name. */
 function parseEnv(value: string): readonly EnvVar[] {
   return value
     .split(';')
     .filter((pair) => pair.trim() !== '')
     .map((pair) => {
-      const [name = '', ...rest] = pair.split('=');
-      return { name: name.trim(), value: rest.join('=').trim() };
+      const divider = pair.indexOf('=');
+      return { name: pair.slice(0, Math.max(0, divider)).trim(), value: pair.slice(divider + 1).trim() };
     });
 }
 

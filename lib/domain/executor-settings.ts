@@ -39,12 +39,17 @@ export const OWN_ENV_NAMES = [
 /** With this one an executor reports nothing to Terrakube: every step would look silent. */
 const BLINDING_ENV_NAME = 'ExecutorFlagDisableAcknowledge';
 
-/** Says what is wrong with the environment that an installation gives its executors; empty when nothing is. */
+/**
+ * Says what is wrong with the environment that an installation gives its executors; empty when nothing is. What is not a
+ * name is not quoted: it may be the rest of a value that held the character which divides the pairs.
+ */
 export function envProblems(env: readonly EnvVar[]): readonly string[] {
   const seen = new Set<string>();
-  return env.flatMap(({ name }) => {
+  return env.flatMap(({ name }, index) => {
     const problems: string[] = [];
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) problems.push(`"${name}" is not a name of an environment variable`);
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name)) {
+      return [`pair ${index + 1} does not begin with the name of an environment variable and "="`];
+    }
     if (OWN_ENV_NAMES.some((own) => own === name)) problems.push(`${name} is set by the dispatcher; leave it out`);
     if (name === BLINDING_ENV_NAME) problems.push(`${name} would keep executors from reporting; leave it out`);
     if (seen.has(name)) problems.push(`${name} is given twice`);
