@@ -20,8 +20,9 @@ export type Handler<Result> = (event: unknown, context: Context) => Promise<Resu
  */
 export function createDoor<Result>(service: string, handle: Handle<Result>): Handler<Result> {
   const log = createLog(service);
+  // Never the event, whatever POWERTOOLS_LOGGER_LOG_EVENT says: it holds the payload and the token.
   return middy<unknown, Result, Error, Context>()
-    .use(injectLambdaContext(log.logger))
+    .use(injectLambdaContext(log.logger, { logEvent: false }))
     .use({ onError: ({ error }) => log.error('invocation failed', errorFields(error)) })
     .handler((event) => handle(event, log));
 }
