@@ -33,7 +33,8 @@ export function messageWays(ids: DispatchIds, payload: Uint8Array, acceptedAt: E
   if (bodyBytes > MAX_FILE_PAYLOAD_BYTES) return [oversized(MAX_FILE_PAYLOAD_BYTES)];
   const text = Buffer.from(payload).toString('utf8');
   return [
-    ...(isQueueText(text) ? [{ body: text, attributes }] : []),
+    // Bytes that are not UTF-8 would not come back from a text.
+    ...(isQueueText(text) && Buffer.from(text, 'utf8').equals(payload) ? [{ body: text, attributes }] : []),
     ...(bodyBytes <= base64Limit ? [{ body: Buffer.from(payload).toString('base64'), attributes: encoded }] : []),
     oversized(base64Limit),
   ];
