@@ -60,11 +60,17 @@ export function createVerdict(created: CreatedKind, answer: ApiRefusal | 'noAnsw
     case 403:
       return { kind: 'terminal', reason: forbidden(created, answer, namespace) };
     case 404:
-      return { kind: 'terminal', reason: missingNamespace(answer, namespace) };
+      return {
+        kind: 'terminal',
+        reason: answer.kind === 'namespaces' ? missingNamespace(answer, namespace) : notUnderstood(created, answer),
+      };
     case 413:
       return { kind: 'terminal', reason: tooLarge(created) };
-    default:
+    case 400:
+    case 422:
       return { kind: 'terminal', reason: invalid(created, answer) };
+    default:
+      return { kind: 'terminal', reason: notUnderstood(created, answer) };
   }
 }
 
@@ -166,14 +172,24 @@ function invalid(created: CreatedKind, answer: ApiRefusal): Reason {
   };
 }
 
+/** Neither the object nor a setting of the executor is at fault: this is not the API that we speak, or not its address. */
+function notUnderstood(created: CreatedKind, answer: ApiRefusal): Reason {
+  return {
+    title: `the Kubernetes API does not take the ${created}`,
+    evidence: said(answer),
+    advice:
+      'Check EksEndpoint and the version of the cluster; if both are right, report it as a fault of the dispatcher.',
+  };
+}
+
 /** Longest quotation of the API server's words. */
 const QUOTE_LIMIT = 500;
 
-/** The API server's own words. Quoted objects are left out of them: they can hold a whole pod with its environment. */
+/** The API server's own words. Quoted objects, also cut ones, are left out of them: they can hold a whole pod. */
 function said(answer: ApiRefusal): string {
   const causes = answer.causes.map(({ field, message }) => (field ? `${field}: ${message}` : message));
   const text = (causes.length > 0 && answer.status === 422 ? causes.join('; ') : answer.message).replace(
-    /\{.*\}/gs,
+    /\{.*\}|\{.*$/gs,
     '{…}',
   );
   const name = answer.reason === undefined ? `${answer.status}` : `${answer.status} ${answer.reason}`;
