@@ -24,14 +24,19 @@ export interface ReportOptions {
 /** Creates a reporter. */
 export function reporter({ json, watch, verbose }: ReportOptions): Reporter {
   const startedAt = performance.now();
+  let headedJob = '';
   const out = (text: string): void => void process.stdout.write(`${text}\n`);
   const err = (text: string): void => void process.stderr.write(`${text}\n`);
   return {
     progress: (text) => err(`[${seconds(performance.now() - startedAt)}] ${text}`),
-    job: (jobId, type) =>
-      json ? out(JSON.stringify({ event: 'job', jobId, type })) : out(`\nTerrakube job ${jobId}: ${type}`),
+    job: (jobId, type) => {
+      headedJob = jobId;
+      return json ? out(JSON.stringify({ event: 'job', jobId, type })) : out(`\nTerrakube job ${jobId}: ${type}`);
+    },
     entry(entry) {
       if (json) return out(JSON.stringify({ event: 'moment', ...entry, sinceMs: Math.round(entry.sinceMs) }));
+      if (entry.jobId !== headedJob) out(`\nTerrakube job ${entry.jobId}`);
+      headedJob = entry.jobId;
       out(`  ${seconds(entry.sinceMs).padStart(8)}  ${entry.moment.padEnd(18)}${entry.detail ?? ''}`.trimEnd());
     },
     functionLog: (functionName, line) => {

@@ -13,6 +13,7 @@ export interface MeddledCall {
   readonly number: number;
   readonly method: string;
   readonly path: string;
+  readonly authorization: string;
 }
 
 /** What the proxy does to a request. */
@@ -53,8 +54,8 @@ export async function startMeddlingProxy(target: string, caPem?: string): Promis
   const agent =
     caPem === undefined ? new http.Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true, ca: caPem });
   const handle = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
-    const { method = 'GET', url = '/' } = request;
-    const call = { number: calls.length + 1, method, path: url };
+    const { method = 'GET', url = '/', headers } = request;
+    const call = { number: calls.length + 1, method, path: url, authorization: headers.authorization ?? '' };
     calls.push(call);
     const body = await buffer(request);
     if (await isDone(await state.meddler.before?.(call), response)) return;
