@@ -11,6 +11,7 @@ import { ids, NOON } from '../support/builders.ts';
 import { leaksIn } from '../support/leaks.ts';
 import { refusedWith } from '../support/refused-with.ts';
 import { type Script, type ScriptedServer, startScriptedServer } from '../support/scripted-server.ts';
+import { createSecretDouble, type SecretDouble } from '../support/secret-double.ts';
 import { INTERNAL_SECRET, startTerrakubeBench } from '../support/terrakube-bench.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -56,20 +57,11 @@ const onlyFor =
     return isKnown ? job(call) : { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } };
   };
 
-/** A secret that was rotated after its first reading; it is read again once a minute. */
-function rotatedSecret(first: string, second: string): SecretSource & { readonly refreshes: () => number } {
-  let current = first;
-  let refreshes = 0;
-  return {
-    get: async () => current,
-    async refresh() {
-      refreshes += 1;
-      if (current === second) return undefined;
-      current = second;
-      return second;
-    },
-    refreshes: () => refreshes,
-  };
+/** A secret that was rotated after its first reading. */
+function rotatedSecret(first: string, second: string): SecretDouble {
+  const secret = createSecretDouble(first);
+  secret.rotate(second);
+  return secret;
 }
 
 describe('the token', () => {
