@@ -33,6 +33,8 @@ export function errorFields(error: unknown): LogFields {
     return { code: error.code, reason: error.message, ...(error.status === undefined ? {} : { status: error.status }) };
   }
   if (!(error instanceof Error)) return { code: 'unexpected' };
-  const frames = error.stack?.split('\n').filter((line) => line.trimStart().startsWith('at ')) ?? [];
+  // The message is cut out first: one of its lines may look like a place.
+  const lines = error.stack?.replace(error.message, () => '').split('\n') ?? [];
+  const frames = lines.filter((line) => line.trimStart().startsWith('at '));
   return { code: 'unexpected', reason: error.name, stack: frames.slice(0, 8).join('\n') };
 }
