@@ -202,7 +202,9 @@ const EMPTY_COUNTS = 'ExecutorEphemeralSecret';
 
 function parse<const Schema extends v.GenericSchema>(schema: Schema, environment: Environment) {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([name, value]) => value?.trim() !== '' || name === EMPTY_COUNTS),
+    Object.entries(environment).filter(
+      ([name, value]) => value !== undefined && (value.trim() !== '' || name === EMPTY_COUNTS),
+    ),
   );
   const parsed = v.safeParse(schema, given);
   const faults = parsed.success ? [] : parsed.issues.map((issue) => `${v.getDotPath(issue)}: ${issue.message}`);
