@@ -15,8 +15,11 @@ export interface ClusterAddress {
 export interface EksCluster {
   /** @throws DispatcherError `clusterUnavailable` */
   get(now: EpochMs): Promise<ClusterAddress>;
-  /** Forgets the address, because the certificate or the name was wrong. Says whether it can be asked for again. */
-  forget(): boolean;
+  /**
+   * Forgets this address, because its certificate or its name was wrong; a newer one is kept. Says whether it can be asked
+   * for again.
+   */
+  forget(address: ClusterAddress): boolean;
 }
 
 /** Options of {@link createEksCluster}. */
@@ -36,10 +39,12 @@ export interface EksClusterOptions {
 export function createEksCluster({ clusterName, region, credentials, configured }: EksClusterOptions): EksCluster {
   if (configured) return { get: () => Promise.resolve(configured), forget: () => false };
   let address: Promise<ClusterAddress> | undefined;
+  let known: ClusterAddress | undefined;
   const describe = async (now: EpochMs): Promise<ClusterAddress> => {
     // In a file of its own: sandboxes with a configured address never load the SDK.
     const { describeCluster } = await import('./aws/eks.ts');
-    return describeCluster({ clusterName, region, credentials: await credentials(now) });
+    known = await describeCluster({ clusterName, region, credentials: await credentials(now) });
+    return known;
   };
   return {
     get(now) {
@@ -51,8 +56,11 @@ export function createEksCluster({ clusterName, region, credentials, configured 
       });
       return address;
     },
-    forget() {
-      address = undefined;
+    forget(wrong) {
+      if (wrong === known) {
+        address = undefined;
+        known = undefined;
+      }
       return true;
     },
   };

@@ -90,13 +90,13 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
 function createCaller(options: KubernetesJobsOptions): <T>(run: (apis: Apis) => Promise<T>) => Promise<ApiAnswer<T>> {
   const { cluster, token, now } = options;
   let known: { readonly address: ClusterAddress; readonly apis: Apis } | undefined;
-  const connect = async (): Promise<Apis> => {
+  const connect = async (): Promise<{ readonly address: ClusterAddress; readonly apis: Apis }> => {
     const address = await cluster.get(now());
     if (known?.address !== address) known = { address, apis: createApis(address, options) };
-    return known.apis;
+    return known;
   };
   const attempt = async <T>(run: (apis: Apis) => Promise<T>, isLast: boolean): Promise<ApiAnswer<T>> => {
-    const apis = await connect();
+    const { address, apis } = await connect();
     const used = await token.get(now());
     try {
       const object = await run(apis);
@@ -109,7 +109,7 @@ function createCaller(options: KubernetesJobsOptions): <T>(run: (apis: Apis) => 
         token.forget(used);
         return isLast ? { kind: 'refused', refusal } : attempt(run, true);
       }
-      if (!isLast && WRONG_ADDRESS.test(codeOf(error)) && cluster.forget()) return attempt(run, true);
+      if (!isLast && WRONG_ADDRESS.test(codeOf(error)) && cluster.forget(address)) return attempt(run, true);
       return { kind: 'noAnswer' };
     }
   };

@@ -3,6 +3,7 @@ import { DescribeClusterCommand, EKSClient } from '@aws-sdk/client-eks';
 import { DispatcherError } from '../../domain/errors.ts';
 import type { AwsCredentials } from '../aws-credentials.ts';
 import type { ClusterAddress } from '../eks-cluster.ts';
+import { CALL_LIMITS, faultName } from './calls.ts';
 
 /** Asks EKS for the address of a cluster. IAM: `eks:DescribeCluster`. @throws DispatcherError `clusterUnavailable` */
 export async function describeCluster(input: {
@@ -11,7 +12,7 @@ export async function describeCluster(input: {
   readonly credentials: AwsCredentials;
 }): Promise<ClusterAddress> {
   const { clusterName, region, credentials } = input;
-  const client = new EKSClient({ region, credentials });
+  const client = new EKSClient({ region, credentials, ...CALL_LIMITS });
   try {
     const { cluster } = await client.send(new DescribeClusterCommand({ name: clusterName }));
     const ca = cluster?.certificateAuthority?.data;
@@ -24,10 +25,11 @@ export async function describeCluster(input: {
     return { endpoint: cluster.endpoint, caPem: Buffer.from(ca, 'base64').toString('utf8') };
   } catch (error) {
     if (error instanceof DispatcherError) throw error;
-    const name = error instanceof Error ? error.name : 'no answer';
-    throw new DispatcherError('clusterUnavailable', `Cluster ${clusterName} cannot be described (${name}).`, {
-      cause: error,
-    });
+    throw new DispatcherError(
+      'clusterUnavailable',
+      `Cluster ${clusterName} cannot be described (${faultName(error)}).`,
+      { cause: error },
+    );
   } finally {
     client.destroy();
   }

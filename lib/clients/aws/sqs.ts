@@ -10,6 +10,7 @@ import {
 import { DispatcherError } from '../../domain/errors.ts';
 import type { SendAnswer } from '../../ports.ts';
 import type { AwsCredentials } from '../aws-credentials.ts';
+import { CALL_LIMITS, faultName } from './calls.ts';
 
 /** The calls, on one connection pool. */
 export interface Sqs {
@@ -26,9 +27,6 @@ export interface SqsOptions {
   readonly credentials: () => Promise<AwsCredentials>;
 }
 
-/** Terrakube holds a global lock while intake sends: better an early 503, after which it sends again. */
-const CONNECTION_TIMEOUT_MS = 2000;
-const REQUEST_TIMEOUT_MS = 4000;
 /** Names of refusals that are about this message's content, in the JSON protocol and in the older one. */
 const CONTENT_REFUSED = new Set(['InvalidMessageContents', 'InvalidParameterValue', 'InvalidAttributeValue']);
 /** The older protocol's name for a message that is too long is InvalidParameterValue, told apart by its text. */
@@ -36,16 +34,7 @@ const TOO_LARGE = /must be shorter than|too long|maximum message size/i;
 
 /** Creates the SQS calls. */
 export function createSqs({ region, credentials }: SqsOptions): Sqs {
-  const client = new SQSClient({
-    region,
-    credentials,
-    maxAttempts: 2,
-    requestHandler: {
-      connectionTimeout: CONNECTION_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      throwOnRequestTimeout: true,
-    },
-  });
+  const client = new SQSClient({ region, credentials, ...CALL_LIMITS });
   return {
     async send(input) {
       try {
@@ -68,8 +57,6 @@ export function createSqs({ region, credentials }: SqsOptions): Sqs {
   };
 }
 
-/** The name of the SDK's error says enough; its message may quote the request. */
 function unavailable(what: string, cause: unknown): DispatcherError {
-  const name = cause instanceof Error ? cause.name : 'no answer';
-  return new DispatcherError('queueUnavailable', `SQS ${what} (${name}).`, { cause });
+  return new DispatcherError('queueUnavailable', `SQS ${what} (${faultName(cause)}).`, { cause });
 }
