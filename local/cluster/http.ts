@@ -160,7 +160,11 @@ function create(operations: Operations, target: Target, request: Request): Answe
 }
 
 function bind(operations: Operations, target: Target, request: Request): Answer {
-  operations.bind(target, textAt(parseJson(request.text, 'Binding'), 'target', 'name') ?? '');
+  const binding = parseJson(request.text, 'Binding');
+  if (textAt(binding, 'metadata', 'name') !== target.name) {
+    throw badRequest('name in URL does not match name in Binding object');
+  }
+  operations.bind(target, textAt(binding, 'target', 'name') ?? '');
   return { status: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
 }
 

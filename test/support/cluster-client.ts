@@ -91,8 +91,9 @@ async function textOf(response: IncomingMessage): Promise<string> {
 function follow(response: IncomingMessage): OpenWatch {
   const events: WatchEvent[] = [];
   const waiting = new Set<() => void>();
-  response.on('error', () => undefined);
   const lines = createInterface({ input: response });
+  // A connection that breaks ends the watch; readline passes the response's error on.
+  for (const source of [response, lines]) source.on('error', () => undefined);
   lines.on('line', (line) => {
     const event: Json = JSON.parse(line);
     if (isObject(event))

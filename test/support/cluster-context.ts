@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import { type Json, type JsonObject, listAt, objectAt, textAt } from '../../local/json.ts';
+import { isEqual, type Json, type JsonObject, listAt, objectAt, textAt } from '../../local/json.ts';
 import type { ClusterAddress, ClusterAnswer, ClusterClient } from './cluster-client.ts';
 
 /** A cluster under test. `namespace` exists, and the token may do everything in it. */
@@ -100,7 +100,7 @@ export function ownedBy(job: JsonObject): JsonObject {
   return { ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }] };
 }
 
-/** An object without what differs each time: uids, versions, times. */
+/** An object without what differs each time (uids, versions, times), and without who set which field. */
 export function lasting(object: Json): Json {
   const volatile = [
     'uid',
@@ -109,7 +109,10 @@ export function lasting(object: Json): Json {
     'batch.kubernetes.io/controller-uid',
     'controller-uid',
   ];
-  const text = JSON.stringify(object, (key, value: unknown) => (volatile.includes(key) ? '<volatile>' : value));
+  const text = JSON.stringify(object, (key, value: unknown) => {
+    if (key === 'managedFields') return undefined;
+    return volatile.includes(key) ? '<volatile>' : value;
+  });
   const parsed: Json = JSON.parse(text);
   return parsed;
 }
@@ -119,12 +122,20 @@ export function conditionsOf(job: Json): readonly string[] {
   return listAt(job, 'status', 'conditions').map((one) => `${textAt(one, 'type')}/${textAt(one, 'reason')}`);
 }
 
+/** A refusal that names each cause once. Servers before 1.37 repeat some. */
+export function withoutRepeats(status: Json): Json {
+  const causes = listAt(status, 'details', 'causes');
+  if (causes.length === 0) return status;
+  const different = causes.filter((cause, i) => causes.findIndex((other) => isEqual(other, cause)) === i);
+  return { ...objectAt(status), details: { ...objectAt(status, 'details'), causes: different } };
+}
+
 /** What a scheduler sends. */
-export function aBinding(): JsonObject {
+export function aBinding(pod: string): JsonObject {
   return {
     apiVersion: 'v1',
     kind: 'Binding',
-    metadata: {},
+    metadata: { name: pod },
     target: { apiVersion: 'v1', kind: 'Node', name: 'node-1' },
   };
 }

@@ -63,19 +63,6 @@ export function deleteTests(context: () => Context): void {
     });
   });
 
-  test('a uid precondition that does not hold is a Conflict', async () => {
-    const { client, jobs, create } = context();
-    const name = fresh();
-    const job = await create(jobs, aJob(name));
-    const wrong = '00000000-0000-0000-0000-000000000000';
-    const answer = await client.send('DELETE', `${jobs}/${name}`, { body: { preconditions: { uid: wrong } } });
-    const { body } = recorded('409-delete-precondition', {
-      ssa: name,
-      '1c5b3d8a-6c42-4d54-bb28-07fe744e286a': textAt(job, 'metadata', 'uid') ?? '',
-    }).response;
-    expect({ status: answer.status, body: answer.body }).toEqual({ status: 409, body });
-  });
-
   test('a Secret whose owner does not exist is collected', async () => {
     const { secrets, create, eventually } = context();
     const name = fresh('secret');
@@ -87,14 +74,16 @@ export function deleteTests(context: () => Context): void {
     const { client, jobs, pods, create, podOf } = context();
     const name = fresh();
     await create(jobs, aJob(name));
-    const path = `${pods}/${textAt(await podOf(name), 'metadata', 'name')}`;
-    const bound = await client.send('POST', `${path}/binding`, { body: aBinding() });
-    const again = await client.send('POST', `${path}/binding`, { body: aBinding() });
+    const pod = textAt(await podOf(name), 'metadata', 'name') ?? '';
+    const path = `${pods}/${pod}`;
+    const misnamed = await client.send('POST', `${path}/binding`, { body: aBinding('other') });
+    const bound = await client.send('POST', `${path}/binding`, { body: aBinding(pod) });
+    const again = await client.send('POST', `${path}/binding`, { body: aBinding(pod) });
 
     const asked = await client.send('DELETE', `${path}?gracePeriodSeconds=30`);
     const done = await client.send('DELETE', path, { body: { gracePeriodSeconds: 0 } });
 
-    expect([bound.status, again.status, done.status]).toEqual([201, 409, 200]);
+    expect([misnamed.status, bound.status, again.status, done.status]).toEqual([400, 201, 409, 200]);
     expect(asked).toMatchObject({ status: 200, body: { metadata: { deletionGracePeriodSeconds: 30 } } });
   });
 }
@@ -122,6 +111,21 @@ export function jobTests(context: () => Context): void {
     expect(objectAt(body, 'status')).toMatchObject({ active: 1, ready: 1, terminating: 0 });
   });
 
+  test('a status patch changes the status and nothing else', async () => {
+    const { client, jobs, pods, create, podOf, report } = context();
+    const name = fresh();
+    await create(jobs, aJob(name));
+    const pod = await podOf(name);
+    await report(pod, { phase: 'Running' });
+    const path = `${pods}/${textAt(pod, 'metadata', 'name')}`;
+    const answer = await client.send('PATCH', `${path}/status`, {
+      body: { spec: { activeDeadlineSeconds: 1 }, status: { reason: 'Testing' } },
+      contentType: mergePatchType,
+    });
+    expect(objectAt(answer.body, 'spec')['activeDeadlineSeconds']).toBeUndefined();
+    expect(objectAt(answer.body, 'status')).toMatchObject({ phase: 'Running', reason: 'Testing' });
+  });
+
   test('a pod that succeeds completes the Job in two updates', async () => {
     const { client, jobs, create, podOf, report } = context();
     const name = fresh();
@@ -141,15 +145,20 @@ export function jobTests(context: () => Context): void {
   });
 
   test.each([
-    ['fails', { phase: 'Failed' }],
-    ['is deleted while it runs', undefined],
-  ])('a pod that %s fails the Job, and no other follows', async (_, status) => {
+    ['fails', false],
+    ['is deleted while it runs', true],
+  ])('a pod that %s fails the Job, and no other follows', async (_, isDeleted) => {
     const { client, jobs, pods, create, podOf, report, eventually } = context();
     const name = fresh();
     await create(jobs, aJob(name));
     const pod = await podOf(name);
-    if (status === undefined) await client.send('DELETE', `${pods}/${textAt(pod, 'metadata', 'name')}`);
-    else await report(pod, status);
+    const podName = textAt(pod, 'metadata', 'name') ?? '';
+    const path = `${pods}/${podName}`;
+    await client.send('POST', `${path}/binding`, { body: aBinding(podName) });
+    await report(pod, { phase: 'Running' });
+    if (isDeleted) await client.send('DELETE', path);
+    await report(pod, { phase: 'Failed' });
+    if (isDeleted) await client.send('DELETE', path, { body: { gracePeriodSeconds: 0 } });
     const { body } = await eventually(`${jobs}/${name}`, (answer) => conditionsOf(answer.body).length === 2);
     expect(conditionsOf(body)).toEqual(['FailureTarget/BackoffLimitExceeded', 'Failed/BackoffLimitExceeded']);
     expect(objectAt(body, 'status')).toMatchObject({ failed: 1 });
@@ -172,10 +181,9 @@ export function jobTests(context: () => Context): void {
     const suspended = await eventually(`${jobs}/${name}`, (answer) => conditionsOf(answer.body).length === 1);
     await client.send('PATCH', `${jobs}/${name}`, { body: { spec: { suspend: false } }, contentType: mergePatchType });
     await podOf(name);
-    const resumed = await client.send('GET', `${jobs}/${name}`);
+    const resumed = await eventually(`${jobs}/${name}`, ({ body }) => conditionsOf(body)[0] === 'Suspended/JobResumed');
     expect(conditionsOf(suspended.body)).toEqual(['Suspended/JobSuspended']);
     expect(textAt(suspended.body, 'status', 'startTime')).toBeUndefined();
-    expect(conditionsOf(resumed.body)).toEqual(['Suspended/JobResumed']);
     expect(textAt(resumed.body, 'status', 'startTime')).toMatch(/Z$/);
   });
 

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { type JsonObject, objectAt, textAt, without } from '../../local/json.ts';
 import type { ClusterAnswer } from './cluster-client.ts';
-import { aJob, aSecret, type Context, fresh, lasting, mergePatchType } from './cluster-context.ts';
+import { aJob, aSecret, type Context, fresh, lasting, mergePatchType, withoutRepeats } from './cluster-context.ts';
 import { recorded } from './recorded.ts';
 
 /** Declares the tests of creating objects. */
@@ -81,7 +81,10 @@ export function refusalTests(context: () => Context): void {
     const { client, jobs, namespace } = context();
     const { request, response } = recorded(file, { 'tk-api': namespace });
     const answer = await client.send('POST', jobs, { body: request.body });
-    expect({ status: answer.status, body: answer.body }).toEqual({ status: response.status, body: response.body });
+    expect({ status: answer.status, body: withoutRepeats(answer.body) }).toEqual({
+      status: response.status,
+      body: withoutRepeats(response.body),
+    });
   });
 
   test('a Job for another namespace than the path names is refused', async () => {
@@ -148,6 +151,19 @@ export function refusalTests(context: () => Context): void {
     const text = JSON.stringify(recorded('403-anonymous').response.body).replace('tk-api', namespace);
     expect({ status: answer.status, body: answer.body }).toEqual({ status: 403, body: JSON.parse(text) });
   });
+
+  test('a uid precondition that does not hold is a Conflict', async () => {
+    const { client, jobs, create } = context();
+    const name = fresh();
+    const job = await create(jobs, aJob(name));
+    const wrong = '00000000-0000-0000-0000-000000000000';
+    const answer = await client.send('DELETE', `${jobs}/${name}`, { body: { preconditions: { uid: wrong } } });
+    const { body } = recorded('409-delete-precondition', {
+      ssa: name,
+      '1c5b3d8a-6c42-4d54-bb28-07fe744e286a': textAt(job, 'metadata', 'uid') ?? '',
+    }).response;
+    expect({ status: answer.status, body: answer.body }).toEqual({ status: 409, body });
+  });
 }
 
 /** Declares the tests of patching. */
@@ -156,16 +172,22 @@ export function patchTests(context: () => Context): void {
     const { client, jobs, create } = context();
     const name = fresh();
     const created = await create(jobs, aJob(name, { suspend: true }));
-    const { body: current } = await client.send('GET', `${jobs}/${name}`);
-    const resourceVersion = textAt(current, 'metadata', 'resourceVersion') ?? '';
-    const claim = (by: string): Promise<ClusterAnswer> =>
+    const claim = (by: string, resourceVersion: string): Promise<ClusterAnswer> =>
       client.send('PATCH', `${jobs}/${name}`, {
         body: { metadata: { resourceVersion, annotations: { claim: by } } },
         contentType: mergePatchType,
       });
+    const readVersion = async (): Promise<string> =>
+      textAt((await client.send('GET', `${jobs}/${name}`)).body, 'metadata', 'resourceVersion') ?? '';
 
-    const first = await claim('one');
-    const second = await claim('two');
+    let version = await readVersion();
+    let first = await claim('one', version);
+    // The job controller writes the status of a new Job at about this time.
+    for (let left = 5; first.status === 409 && left > 0; left -= 1) {
+      version = await readVersion();
+      first = await claim('one', version);
+    }
+    const second = await claim('two', version);
 
     expect(first.status).toBe(200);
     expect(objectAt(first.body, 'metadata', 'annotations')).toEqual({ claim: 'one' });
@@ -203,7 +225,8 @@ export function patchTests(context: () => Context): void {
     const patch = (body: JsonObject): Promise<ClusterAnswer> =>
       client.send('PATCH', `${jobs}/${name}`, { body, contentType: mergePatchType });
 
-    const template = await patch({ spec: { template: { metadata: { labels: { colour: 'red' } } } } });
+    const other = { name: 'executor', image: 'localhost/other:1' };
+    const template = await patch({ spec: { template: { spec: { containers: [other] } } } });
     const deadline = await patch({ spec: { activeDeadlineSeconds: 900 } });
     const labels = await patch({ metadata: { labels: { colour: 'red' } } });
 
@@ -224,20 +247,5 @@ export function patchTests(context: () => Context): void {
       status: 422,
       body: { details: { causes: [{ reason: 'FieldValueForbidden', field: 'data' }] } },
     });
-  });
-
-  test('a status patch changes the status and nothing else', async () => {
-    const { client, jobs, pods, create, podOf, report } = context();
-    const name = fresh();
-    await create(jobs, aJob(name));
-    const pod = await podOf(name);
-    await report(pod, { phase: 'Running' });
-    const path = `${pods}/${textAt(pod, 'metadata', 'name')}`;
-    const answer = await client.send('PATCH', `${path}/status`, {
-      body: { spec: { activeDeadlineSeconds: 1 }, status: { reason: 'Testing' } },
-      contentType: mergePatchType,
-    });
-    expect(objectAt(answer.body, 'spec')['activeDeadlineSeconds']).toBeUndefined();
-    expect(objectAt(answer.body, 'status')).toMatchObject({ phase: 'Running', reason: 'Testing' });
   });
 }

@@ -10,8 +10,18 @@ import { deleteTests, jobTests } from './cluster-suite-lives.ts';
 import { listTests, watchTests } from './cluster-suite-reads.ts';
 import { createTests, patchTests, refusalTests } from './cluster-suite-writes.ts';
 
-/** Declares the suite for one kind of cluster. */
-export function describeCluster(name: string, start: () => Promise<ClusterUnderTest>): void {
+/** What a cluster may lack. */
+export interface Capabilities {
+  /** Jobs make pods, and what nobody owns any more is collected. */
+  readonly hasControllers: boolean;
+}
+
+/** Declares the suite for one kind of cluster. Tests of what it lacks are skipped. */
+export function describeCluster(
+  name: string,
+  start: () => Promise<ClusterUnderTest>,
+  { hasControllers }: Capabilities = { hasControllers: true },
+): void {
   describe(name, () => {
     const running: { cluster?: ClusterUnderTest; client?: ClusterClient } = {};
     beforeAll(async () => {
@@ -31,7 +41,7 @@ export function describeCluster(name: string, start: () => Promise<ClusterUnderT
     describe('list', () => listTests(context));
     describe('watch', () => watchTests(context));
     describe('patch', () => patchTests(context));
-    describe('delete', () => deleteTests(context));
-    describe('Jobs and their pods', () => jobTests(context));
+    describe.skipIf(!hasControllers)('delete', () => deleteTests(context));
+    describe.skipIf(!hasControllers)('Jobs and their pods', () => jobTests(context));
   });
 }
