@@ -16,6 +16,10 @@ const bin = (name) => path.join(modules, name);
 const commands = {
   start: [['local/start.ts']],
   test: [[bin('vitest/vitest.mjs'), 'run']],
+  'test:cluster': [
+    ['tools/build-control-plane.ts'],
+    [bin('vitest/vitest.mjs'), 'run', '--config', 'vitest.cluster.config.ts'],
+  ],
   check: [
     [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'],
     [bin('typescript/bin/tsc'), '--noEmit'],

@@ -124,7 +124,8 @@ async function build(binary: string, report: (line: string) => void): Promise<vo
   const tell = (): void => {
     const minutes = Math.floor((Date.now() - startedAtMs) / 60_000);
     const seconds = Math.floor((Date.now() - startedAtMs) / 1000) % 60;
-    const done = seen.packages === 0 ? `${seen.modules} modules fetched` : `${seen.packages} of about ${packageCount} packages`;
+    const done =
+      seen.packages === 0 ? `${seen.modules} modules fetched` : `${seen.packages} of about ${packageCount} packages`;
     report(`Building a Kubernetes control plane (once, up to 10 min): ${done}, ${minutes} min ${seconds} s`);
   };
   tell();

@@ -6,11 +6,11 @@
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type ClusterApi, createClusterApi } from '../kubelet/api.ts';
+import { createClusterApi } from '../kubelet/api.ts';
 import type { ControlPlanePrograms } from './build.ts';
 import { apiServerFlags, controllerFlags, etcdAddress, etcdFlags } from './flags.ts';
 import type { Tokens } from './identities.ts';
+import { createNamespace } from './namespace.ts';
 import { type Program, type RunningPrograms, startPrograms } from './programs.ts';
 import { files, makeStateFolder, type StateFolder } from './state-folder.ts';
 
@@ -44,7 +44,6 @@ export interface ControlPlane {
 
 /** Longest wait for one step of the start, on a machine that has much else to do. */
 const readyLimitMs = 120_000;
-const lookAgainMs = 50;
 
 /**
  * Starts a control plane; it takes 3 to 5 seconds.
@@ -61,7 +60,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     running = await startPrograms(join(folder.dir, files.log), {
       first: serverPrograms(folder, options),
       isReady: async () => (await api.get('/readyz')).status === 200,
-      then: controllerPrograms(folder, programs),
+      second: controllerPrograms(folder, programs),
       limitMs: readyLimitMs,
     });
   };
@@ -112,17 +111,6 @@ function controllerPrograms(folder: StateFolder, programs: ControlPlanePrograms)
   const kubeconfig = `=${join(folder.dir, files.controllers)}`;
   const who = ['--kubeconfig', '--authentication-kubeconfig', '--authorization-kubeconfig'];
   return [{ file: programs.controllers, args: [...controllerFlags(folder), ...who.map((flag) => flag + kubeconfig)] }];
-}
-
-/** No pod can be created in a namespace before its service account is there. */
-async function createNamespace(api: ClusterApi, name: string, hasControllers: boolean): Promise<void> {
-  await api.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-  const path = `/api/v1/namespaces/${name}${hasControllers ? '/serviceaccounts/default' : ''}`;
-  const endMs = Date.now() + readyLimitMs;
-  while ((await api.get(path)).status !== 200) {
-    if (Date.now() > endMs) throw new Error(`${path} did not come into being.`);
-    await pause(lookAgainMs);
-  }
 }
 
 async function freePort(): Promise<number> {

@@ -10,7 +10,10 @@ import { randomBytes } from 'node:crypto';
 
 const role = (name: string): string => `arn:aws:sts::123456789012:assumed-role/${name}/local`;
 
-const identities = {
+/** Everybody that the control plane knows, but for service accounts. */
+export type IdentityName = 'admin' | 'controllers' | 'kubelet' | 'dispatch' | 'observe' | 'reconcile' | 'stranger';
+
+const identities: Readonly<Record<IdentityName, { readonly user: string; readonly groups: readonly string[] }>> = {
   /** May do everything. */
   admin: { user: 'local-admin', groups: ['system:masters'] },
   controllers: { user: 'system:kube-controller-manager', groups: [] },
@@ -21,10 +24,20 @@ const identities = {
   reconcile: { user: role('reconcile'), groups: ['terrakube-reconcile'] },
   /** Known, and in no group. */
   stranger: { user: role('stranger'), groups: [] },
-} as const;
+};
+
+const names: readonly IdentityName[] = [
+  'admin',
+  'controllers',
+  'kubelet',
+  'dispatch',
+  'observe',
+  'reconcile',
+  'stranger',
+];
 
 /** Bearer tokens by identity. */
-export type Tokens = Readonly<Record<keyof typeof identities, string>>;
+export type Tokens = Readonly<Record<IdentityName, string>>;
 
 /** Makes new tokens. */
 export function makeTokens(): Tokens {
@@ -42,9 +55,9 @@ export function makeTokens(): Tokens {
 
 /** The text of the static token file. */
 export function tokenFile(tokens: Tokens): string {
-  const lines = Object.entries(identities).map(([name, { user, groups }]) => {
-    const token = Object.entries(tokens).find(([key]) => key === name)?.[1];
-    return `${token},${user},${name},"${groups.join(',')}"\n`;
-  });
-  return lines.join('');
+  const line = (name: IdentityName): string => {
+    const { user, groups } = identities[name];
+    return `${tokens[name]},${user},${name},"${groups.join(',')}"\n`;
+  };
+  return names.map(line).join('');
 }

@@ -16,8 +16,8 @@ export interface Plan {
   readonly first: readonly Program[];
   /** Whether the first programs are ready; a rejection counts as "not yet". */
   isReady(): Promise<boolean>;
-  /** Started as soon as they are. */
-  readonly then: readonly Program[];
+  /** Started as soon as those are. */
+  readonly second: readonly Program[];
   readonly limitMs: number;
 }
 
@@ -52,7 +52,7 @@ export async function startPrograms(logFile: string, plan: Plan): Promise<Runnin
   try {
     for (const program of plan.first) children.push(start(program, logFile));
     await untilReady(plan, children);
-    for (const program of plan.then) children.push(start(program, logFile));
+    for (const program of plan.second) children.push(start(program, logFile));
     return { stop };
   } catch (error) {
     await stop();

@@ -40,7 +40,8 @@ export async function makeStateFolder(port: number): Promise<StateFolder> {
   const contents: Readonly<Record<keyof Omit<typeof files, 'log'>, string>> = {
     certificate: certificatePem,
     key: keyPem,
-    serviceAccounts: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    // Of this encoding, unlike of PKCS #8, the API server reads the public key as well.
+    serviceAccounts: String(privateKey.export({ type: 'sec1', format: 'pem' })),
     tokens: tokenFile(tokens),
     auditPolicy: JSON.stringify(auditPolicy),
     ca: caPem,
