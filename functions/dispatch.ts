@@ -15,7 +15,7 @@ import { settleMessage } from '../lib/flows/settle-message.ts';
 import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
 
 const config = loadDispatchConfig(process.env);
-const { aws, cluster, executor, installation } = config;
+const { aws, cluster, executor, installation, patience } = config;
 const clock = createSystemClock();
 const credentials = (): Promise<AwsCredentials> => Promise.resolve(aws.credentials);
 const eks = { clusterName: cluster.name, region: cluster.region, credentials };
@@ -23,6 +23,7 @@ const deps = {
   clock,
   executor,
   installation,
+  patience,
   errorFields,
   random: Math.random,
   jobs: createKubernetesJobs({

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { DispatcherError } from './domain/errors.ts';
 import { type EnvVar, type ExecutorSettings, envProblems } from './domain/executor-settings.ts';
 import { type Installation, installationOf } from './domain/job-name.ts';
+import type { Patience } from './domain/payload-age.ts';
 import { type Seconds, seconds } from './domain/time.ts';
 
 /** A process environment. */
@@ -44,6 +45,7 @@ export interface DispatchConfig {
   };
   readonly installation: Installation;
   readonly executor: ExecutorSettings;
+  readonly patience: Patience;
 }
 
 const text = v.pipe(v.string(), v.trim());
@@ -145,6 +147,10 @@ const dispatchSchema = v.object(
     ExecutorEphemeralTerminationGracePeriodSeconds: positive('60'),
     ExecutorEphemeralTtlSecondsAfterFinished: positive('7200'),
     ExecutorEphemeralRunAsNonRoot: bool('true'),
+    PayloadMaxAgeSeconds: positive('1500'),
+    MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
+    KeepAlive: bool('true'),
+    DispatchPaused: bool('false'),
     PayloadTransport: v.optional(v.pipe(text, v.literal('file', 'must be file')), 'file'),
   },
   'is missing',
@@ -183,6 +189,12 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
       ...(endpoint === undefined || caPem === undefined ? {} : { address: { endpoint, caPem } }),
     },
     installation: settings.Installation ?? installationOf(settings.TerrakubeApiUrl),
+    patience: {
+      payloadMaxAge: asSeconds(settings.PayloadMaxAgeSeconds),
+      maxStarts: settings.MaxStarts,
+      keepAlive: settings.KeepAlive,
+      isPaused: settings.DispatchPaused,
+    },
     executor: {
       namespace: settings.ExecutorEphemeralNamespace,
       image: settings.ExecutorEphemeralImage,

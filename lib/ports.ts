@@ -32,6 +32,7 @@ export interface JobStore {
 /** What may be changed on a job or step; an absent field stays as it is. */
 export interface TerrakubeChange {
   readonly status?: string;
+  readonly comments?: string;
   readonly name?: string;
   readonly output?: string;
 }

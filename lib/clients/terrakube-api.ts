@@ -23,7 +23,7 @@ const JSON_API = 'application/vnd.api+json';
 const TOKEN_LIFE_SECONDS = 300;
 /** A token is replaced this long before its end, so that no request starts with one that ends under way. */
 const TOKEN_SPARE_MS = 60_000;
-const SPARSE = 'include=step&fields[job]=status,step&fields[step]=status,name,stepNumber,output';
+const SPARSE = 'include=step&fields[job]=status,comments,step&fields[step]=status,name,stepNumber,output';
 
 /** Creates the client of one Terrakube. It needs no IAM action and no RBAC verb. */
 export function createTerrakubeApi({ apiUrl, secret, now, timeoutMs }: TerrakubeApiOptions): Terrakube {

@@ -24,7 +24,8 @@ export type WaitCause =
   | 'unauthorized'
   | 'unavailable'
   | 'beingDeleted'
-  | 'noAnswer';
+  | 'noAnswer'
+  | 'paused';
 
 /** What to do about a create that did not succeed. */
 export type CreateVerdict =

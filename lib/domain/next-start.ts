@@ -15,13 +15,13 @@ export type NextStart =
   /** The Job is being deleted; its name is free in a moment. */
   | { readonly kind: 'retry' };
 
+/** The highest start number among the Jobs of a step; 0 when there is none. */
+export const highestStart = (ids: DispatchIds, installation: Installation, jobs: readonly V1Job[]): number =>
+  newestOf(ids, installation, jobs)?.start ?? 0;
+
 /** Looks at all Jobs of a step, in any order. Jobs that do not carry our labels and a name of the step are not looked at. */
 export function nextStart(ids: DispatchIds, installation: Installation, jobs: readonly V1Job[]): NextStart {
-  let newest: { readonly job: V1Job; readonly start: number } | undefined;
-  for (const job of jobs) {
-    const start = isOurs(job, installation) ? startOf(job.metadata?.name ?? '', ids, installation) : undefined;
-    if (start !== undefined && start > (newest?.start ?? 0)) newest = { job, start };
-  }
+  const newest = newestOf(ids, installation, jobs);
   if (!newest) return { kind: 'create', start: 1 };
   const { job, start } = newest;
   if (job.metadata?.deletionTimestamp) return { kind: 'retry' };
@@ -29,6 +29,15 @@ export function nextStart(ids: DispatchIds, installation: Installation, jobs: re
   if (!hasEnded(job)) return verdict === undefined ? { kind: 'ensureSecret', job } : { kind: 'done', job };
   const isRestarted = typeof verdict === 'object' && verdict.action === 'restart';
   return isRestarted ? { kind: 'create', start: start + 1 } : { kind: 'done', job };
+}
+
+function newestOf(ids: DispatchIds, installation: Installation, jobs: readonly V1Job[]) {
+  let newest: { readonly job: V1Job; readonly start: number } | undefined;
+  for (const job of jobs) {
+    const start = isOurs(job, installation) ? startOf(job.metadata?.name ?? '', ids, installation) : undefined;
+    if (start !== undefined && start > (newest?.start ?? 0)) newest = { job, start };
+  }
+  return newest;
 }
 
 /**

@@ -14,6 +14,8 @@ export interface TerrakubeStep {
 /** A Terrakube job with its steps in the order of their numbers. */
 export interface TerrakubeJob {
   readonly status: string;
+  /** Free text; see job-comments.ts for what we keep there. */
+  readonly comments: string | null;
   readonly steps: readonly TerrakubeStep[];
 }
 

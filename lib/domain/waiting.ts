@@ -15,6 +15,7 @@ const SAID_AFTER: Readonly<Record<WaitCause, DurationMs>> = {
   beingDeleted: durationMs(30_000),
   // A new access entry takes seconds to work; after five minutes somebody has to look at it.
   unauthorized: durationMs(300_000),
+  paused: durationMs(0),
 };
 
 /** The line for a cause, or undefined while it is too early for one. @param text what is waited for. */
@@ -32,3 +33,9 @@ export function isAlreadySaid(log: string, line: string): boolean {
 }
 
 const withoutFigures = (line: string): string => line.replace(/ \([^()]*\)\s*$/, '').trimEnd();
+
+/** What the run's log says last about what is waited for, without the opening. */
+export function lastWait(log: string): string | undefined {
+  const last = log.split('\n').findLast((text) => text.startsWith(OPENING));
+  return last?.slice(OPENING.length).trimEnd();
+}

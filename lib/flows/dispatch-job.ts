@@ -1,25 +1,32 @@
 // From a job event to a Kubernetes Job: read both worlds, decide, act. Every step can be repeated, because names are
 // derived from the request, and every delivery may be the second one.
+import type { V1Job } from '@kubernetes/client-node';
 import type { WaitCause } from '../domain/create-answer.ts';
 import { oversizedReason } from '../domain/dispatch-reasons.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import type { Reason } from '../domain/failure-text.ts';
 import { type GateDecision, gate, type SkipReason } from '../domain/gate.ts';
+import { startRecord } from '../domain/job-comments.ts';
 import { stepSelector } from '../domain/job-name.ts';
-import { anotherDeliveryGotThrough } from '../domain/next-start.ts';
+import { anotherDeliveryGotThrough, highestStart } from '../domain/next-start.ts';
+import { payloadAge, type Starts } from '../domain/payload-age.ts';
 import { MAX_FILE_PAYLOAD_BYTES } from '../domain/payload-secret.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { durationMs, elapsedMs, seconds } from '../domain/time.ts';
+import { type RenewDeps, renewPayload } from './renew-payload.ts';
 import { type StartDeps, type StartResult, startJob, type Wait } from './start-job.ts';
-import { finishTelling, type TellDeps, tellTerrakube } from './tell-terrakube.ts';
+import { finishTelling, tellTerrakube } from './tell-terrakube.ts';
 
 /** What dispatch needs. */
-export type DispatchDeps = StartDeps & TellDeps;
+export type DispatchDeps = StartDeps & RenewDeps;
 
 /** What became of a request. Everything but `waiting` and `retried` is acknowledged. */
 export type DispatchResult =
   | { readonly outcome: 'created' | 'exists'; readonly jobName: string }
-  | { readonly outcome: 'skipped'; readonly reason: SkipReason | 'alreadyTold' | 'anotherDelivery' }
+  | {
+      readonly outcome: 'skipped';
+      readonly reason: SkipReason | 'alreadyTold' | 'anotherDelivery' | 'renewed' | 'freshPayloadAsked';
+    }
   /** We refused it, or Kubernetes did; the user reads why in Terrakube. */
   | { readonly outcome: 'refused' | 'failed'; readonly reason: string }
   /** It waits for the cluster, or something went wrong that may be mended; it comes again. */
@@ -37,6 +44,13 @@ export type DispatchResult =
  */
 const LOOKS_AGAIN_AFTER = [20, 50, 100, 200, 400].map(durationMs);
 
+const PAUSED: DispatchResult = {
+  outcome: 'waiting',
+  reason: 'dispatching is paused by the administrators (DispatchPaused)',
+  cause: 'paused',
+  wait: {},
+};
+
 /** While Terrakube still writes the job down, a PATCH could be lost or corrupt it. */
 const UNTIL_COMMITTED = seconds(1);
 
@@ -51,7 +65,7 @@ export async function dispatchJob(
 ): Promise<DispatchResult> {
   const { ids } = request;
   const [first, jobs] = await readBoth(deps, request);
-  const decision = await passGate(deps, request, first);
+  const { job, decision } = await passGate(deps, request, first);
   switch (decision.kind) {
     case 'skip':
       return { outcome: 'skipped', reason: decision.reason };
@@ -62,7 +76,7 @@ export async function dispatchJob(
         ? notCommitted()
         : { outcome: 'skipped', reason: 'alreadyTold' };
     case 'go':
-      return go(deps, request, jobs);
+      return job === 'notFound' ? { outcome: 'skipped', reason: 'jobGone' } : go(deps, request, job, jobs);
   }
 }
 
@@ -70,25 +84,32 @@ async function passGate(
   { clock, terrakube }: DispatchDeps,
   { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
   first: TerrakubeJob | 'notFound',
-): Promise<GateDecision> {
-  let decision = gate(ids, first, elapsedMs(acceptedAt, clock.now()));
+): Promise<{ readonly job: TerrakubeJob | 'notFound'; readonly decision: GateDecision }> {
+  let job = first;
+  let decision = gate(ids, job, elapsedMs(acceptedAt, clock.now()));
   for (const pause of LOOKS_AGAIN_AFTER) {
     if (decision.kind !== 'wait') break;
     await clock.sleep(pause);
-    decision = gate(ids, await terrakube.getJob(ids), elapsedMs(acceptedAt, clock.now()));
+    job = await terrakube.getJob(ids);
+    decision = gate(ids, job, elapsedMs(acceptedAt, clock.now()));
   }
-  return decision;
+  return { job, decision };
 }
 
 async function go(
   deps: DispatchDeps,
   request: DispatchRequest | OversizedRequest,
+  job: TerrakubeJob,
   jobs: () => ReturnType<DispatchDeps['jobs']['listJobs']>,
 ): Promise<DispatchResult> {
+  if (deps.patience.isPaused) return PAUSED;
   const tooLarge = oversizedReason(request, MAX_FILE_PAYLOAD_BYTES);
   if (tooLarge) return refuse(deps, request, tooLarge);
   if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
-  const started = await startJob(deps, request, await jobs());
+  const known = await jobs();
+  const age = payloadAge(startsOf(deps, request, job, known), deps.patience, deps.clock.now());
+  if (age.kind === 'renewed') return { outcome: 'skipped', reason: 'renewed' };
+  const started = await startJob(deps, { ...request, isFresh: age.kind === 'fresh' }, known);
   switch (started.kind) {
     case 'created':
     case 'exists':
@@ -97,8 +118,39 @@ async function go(
       const { cause, text, wait } = started;
       return { outcome: cause === 'quota' ? 'waiting' : 'retried', reason: text, wait, cause };
     }
+    case 'stale':
+      return renew(deps, request);
     case 'terminal':
       return fail(deps, request, started);
+  }
+}
+
+const startsOf = (
+  { installation }: DispatchDeps,
+  { ids, acceptedAt }: DispatchRequest,
+  { comments }: TerrakubeJob,
+  known: readonly V1Job[],
+): Starts => ({
+  type: ids.type,
+  acceptedAt,
+  record: startRecord(comments, ids.stepId),
+  highestStart: highestStart(ids, installation, known),
+});
+
+async function renew(deps: DispatchDeps, request: DispatchRequest): Promise<DispatchResult> {
+  const renewed = await renewPayload(deps, request);
+  switch (renewed.kind) {
+    case 'asked':
+      return { outcome: 'skipped', reason: 'freshPayloadAsked' };
+    case 'renewed':
+    case 'anotherDelivery':
+      return { outcome: 'skipped', reason: renewed.kind };
+    case 'gone':
+      return { outcome: 'skipped', reason: 'stepEnded' };
+    case 'gaveUp':
+      return { outcome: 'failed', reason: renewed.reason };
+    case 'tooEarly':
+      return notCommitted();
   }
 }
 

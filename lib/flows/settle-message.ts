@@ -5,11 +5,11 @@ import { readFailure, type WaitCause } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
-import { elapsedMs, type Seconds } from '../domain/time.ts';
+import { elapsedMs, type Seconds, seconds } from '../domain/time.ts';
 import { waitingLine } from '../domain/waiting.ts';
 import type { Log, LogFields, MessageHandling } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
-import { explainWait } from './explain-wait.ts';
+import { explainWait, keepAlive, type Waiting } from './keep-waiting.ts';
 
 /** A message as it was received. */
 export interface ReceivedMessage {
@@ -50,29 +50,31 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
       return 'done';
     }
     const { cause, reason, wait } = result;
-    if (cause !== undefined) await explain(deps, request, { cause, text: reason });
+    if (cause !== undefined) await waitOn(deps, request, { cause, text: reason });
     return await again(deps, message, wait.exactly ?? growingDelay(deps, message, wait), fields);
   } catch (error) {
     const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
-    if (failure !== undefined && !('problem' in request)) await explain(deps, request, failure);
+    if (failure !== undefined && !('problem' in request)) await waitOn(deps, request, failure);
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
     return again(deps, message, delay, { ...fieldsOf(message), outcome: 'retried', ...deps.errorFields(error) });
   }
 }
 
-/** Tells the user what is waited for. It is a courtesy: when it fails, the message waits all the same. */
-async function explain(
+/** Tells the user what is waited for, and Terrakube that somebody waits. When that fails, the message waits all the same. */
+async function waitOn(
   deps: SettleDeps,
   { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
   { cause, text }: { readonly cause: WaitCause; readonly text: string },
 ): Promise<void> {
-  const line = waitingLine(cause, text, elapsedMs(acceptedAt, deps.clock.now()));
-  if (line === undefined) return;
+  const age = elapsedMs(acceptedAt, deps.clock.now());
+  const waiting: Waiting = { ids, text, line: waitingLine(cause, text, age), age };
   try {
-    await explainWait(deps.terrakube, ids, line);
+    await explainWait(deps.terrakube, waiting);
+    // A create without an answer may have been done: its executor may be about to speak.
+    if (deps.patience.keepAlive && cause !== 'noAnswer') await keepAlive(deps.terrakube, waiting);
   } catch (error) {
-    deps.log.warn('waiting line not written', { terrakubeJobId: ids.jobId, ...deps.errorFields(error) });
+    deps.log.warn('waiting not told', { terrakubeJobId: ids.jobId, ...deps.errorFields(error) });
   }
 }
 
@@ -92,11 +94,17 @@ async function again(
   return 'again';
 }
 
-const growingDelay = (
-  { random }: SettleDeps,
+/** A job that is kept alive has to be looked at every half minute; without that, five minutes are soon enough. */
+const LONGEST_DELAY = { withKeepAlive: seconds(30), without: seconds(300) } as const;
+
+function growingDelay(
+  { random, patience }: SettleDeps,
   { receiveCount }: ReceivedMessage,
   bounds: { readonly atLeast?: Seconds; readonly atMost?: Seconds },
-): Seconds => retryDelay({ receiveCount, jitter: random(), ...bounds });
+): Seconds {
+  const atMost = patience.keepAlive ? LONGEST_DELAY.withKeepAlive : LONGEST_DELAY.without;
+  return retryDelay({ receiveCount, jitter: random(), atMost, ...bounds });
+}
 
 function fieldsOf({ messageId, request }: ReceivedMessage): LogFields {
   if ('problem' in request) return { messageId };

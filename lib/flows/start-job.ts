@@ -23,6 +23,12 @@ export interface StartDeps {
   readonly installation: Installation;
 }
 
+/** A request, and what was decided about it. */
+export interface StartRequest extends DispatchRequest {
+  /** Whether the payload may still become a Job; one that exists is given it all the same. */
+  readonly isFresh: boolean;
+}
+
 /** How long a message has to wait: exactly, or between bounds of the usual growing delay. */
 export interface Wait {
   readonly exactly?: Seconds;
@@ -34,6 +40,8 @@ export interface Wait {
 export type StartResult =
   | { readonly kind: 'created' | 'exists'; readonly jobName: string }
   | { readonly kind: 'wait'; readonly cause: WaitCause; readonly text: string; readonly wait: Wait }
+  /** The payload is too old for a new Job. */
+  | { readonly kind: 'stale' }
   /** @property isStopped a Job was made and stopped in place with this reason. */
   | { readonly kind: 'terminal'; readonly reason: Reason; readonly isStopped: boolean };
 
@@ -45,15 +53,11 @@ const UNTIL_COLLECTED = seconds(2);
  *
  * @param known the step's Jobs, as listed just before.
  */
-export async function startJob(
-  deps: StartDeps,
-  request: DispatchRequest,
-  known: readonly V1Job[],
-): Promise<StartResult> {
+export async function startJob(deps: StartDeps, request: StartRequest, known: readonly V1Job[]): Promise<StartResult> {
   const next = nextStart(request.ids, deps.installation, known);
   switch (next.kind) {
     case 'create':
-      return create(deps, request, next.start);
+      return request.isFresh ? create(deps, request, next.start) : { kind: 'stale' };
     case 'ensureSecret':
       return giveSecret(deps, request, next.job, 'exists');
     case 'done':
@@ -63,7 +67,7 @@ export async function startJob(
   }
 }
 
-async function create(deps: StartDeps, request: DispatchRequest, start: number): Promise<StartResult> {
+async function create(deps: StartDeps, request: StartRequest, start: number): Promise<StartResult> {
   const { jobs, clock, executor, installation } = deps;
   const job = buildJob({ request, settings: executor, installation, start, now: clock.now() });
   const answer = await jobs.createJob(job);
@@ -88,7 +92,7 @@ async function create(deps: StartDeps, request: DispatchRequest, start: number):
 
 async function giveSecret(
   deps: StartDeps,
-  request: DispatchRequest,
+  request: StartRequest,
   job: V1Job,
   kind: 'created' | 'exists',
 ): Promise<StartResult> {

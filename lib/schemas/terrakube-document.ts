@@ -5,7 +5,9 @@ import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { parseJsonText } from './json.ts';
 
 const terrakubeJobSchema = v.object({
-  data: v.object({ attributes: v.object({ status: v.string() }) }),
+  data: v.object({
+    attributes: v.object({ status: v.string(), comments: v.optional(v.nullable(v.string()), null) }),
+  }),
   included: v.optional(
     v.array(
       v.object({
@@ -32,7 +34,7 @@ export function parseTerrakubeJob(text: string): TerrakubeJob | undefined {
     .filter(({ type }) => type === 'step')
     .map(({ id, attributes }) => ({ ...attributes, id: stepId(id), name: attributes.name ?? '' }))
     .sort((one, other) => one.stepNumber - other.stepNumber);
-  return { status: data.attributes.status, steps };
+  return { ...data.attributes, steps };
 }
 
 const errorsSchema = v.object({ errors: v.array(v.object({ detail: v.string() })) });
