@@ -43,6 +43,7 @@ const replyOf = (recording: string): Reply => {
 const recordedIds = ids({ jobId: '946281', stepId: '1b8b9e47-4424-43d8-8e3e-3e265fbbaabb' });
 const recordedJob = {
   status: 'queue',
+  comments: null,
   steps: [
     { id: '1b8b9e47-4424-43d8-8e3e-3e265fbbaabb', stepNumber: 100, name: 'Plan' },
     { id: '0f433967-33c8-4c1d-9966-add22fc52327', stepNumber: 150, name: 'Approve' },
@@ -67,6 +68,7 @@ describeTerrakube('the client of Terrakube, on the stand-in', async () => {
     }),
     ids: of,
     job: {
+      comments: null,
       status: 'queue',
       steps: steps.map(({ stepId: id, stepNumber, status, name, output }) => ({
         id: stepId(id),

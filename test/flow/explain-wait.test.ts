@@ -79,7 +79,7 @@ describe('a run whose step waits for the cluster says so in its log', () => {
     expect(await world.deliver({ jobs, terrakube: { ...world.terrakube, appendLog } })).toBe('again');
     expect(world.messages.delays).toEqual([['receipt-1', 5]]);
     expect(world.log.lines).toMatchObject([
-      { level: 'warn', message: 'waiting line not written', code: 'terrakubeUnavailable' },
+      { level: 'warn', message: 'waiting not told', code: 'terrakubeUnavailable' },
       { level: 'info', message: 'dispatch settled', outcome: 'waiting' },
     ]);
   });

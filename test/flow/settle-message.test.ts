@@ -132,8 +132,12 @@ describe('a message that fails on the way', () => {
     ],
   ])('%s comes again', async (_, error, delay) => {
     const world = createDispatchWorld();
-    const terrakube = { ...world.terrakube, getJob: () => Promise.reject(error) };
-    expect(await world.deliver({ terrakube })).toBe('again');
+    const fail = () => Promise.reject(error);
+    const broken =
+      error.code === 'terrakubeUnavailable'
+        ? { terrakube: { ...world.terrakube, getJob: fail } }
+        : { jobs: { ...world.store, listJobs: fail } };
+    expect(await world.deliver(broken)).toBe('again');
     expect(world.messages.delays).toEqual([['receipt-1', delay]]);
     expect(world.log.lines).toMatchObject([{ outcome: 'retried', code: error.code, reason: error.message, ...IDS }]);
   });

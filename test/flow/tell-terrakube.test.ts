@@ -50,6 +50,7 @@ describe('telling Terrakube that a step cannot run', () => {
     await tell();
     expect(terrakube.job(ids())).toEqual({
       status: 'failed',
+      comments: null,
       output:
         'terrakube-dispatcher: the Job was refused What was seen: The Kubernetes API answered 422 Invalid: no image. ' +
         'What to do: Correct the setting.',
@@ -166,7 +167,12 @@ describe('what happens between the looks', () => {
     });
     expect(await tell()).toBe('told');
     expect(calls).not.toContain('patchStep');
-    expect(terrakube.job(ids())).toEqual({ status: 'failed', output: JOB_OUTPUT, steps: [FAILED_BY_US] });
+    expect(terrakube.job(ids())).toEqual({
+      status: 'failed',
+      comments: null,
+      output: JOB_OUTPUT,
+      steps: [FAILED_BY_US],
+    });
   });
 
   test('a step that was renamed meanwhile keeps its new name in front of the reason', async () => {
@@ -188,6 +194,7 @@ describe('a tell that was stopped between step and job', () => {
     expect(calls).not.toContain('appendLog');
     expect(terrakube.job(ids())).toEqual({
       status: 'failed',
+      comments: null,
       output: JOB_OUTPUT,
       steps: [FAILED_BY_US, laterStep({ status: 'failed' })],
     });
@@ -197,7 +204,7 @@ describe('a tell that was stopped between step and job', () => {
     const broken = { ...FAILED_BY_US, output: 'data://text/plain;charset=utf-8,terrakube-dispatcher%3A%20%E0%A4%A' };
     const { terrakube, finish } = world(terrakubeJob({ steps: [broken] }));
     expect(await finish()).toBe('told');
-    expect(terrakube.job(ids())).toEqual({ status: 'failed', output: null, steps: [broken] });
+    expect(terrakube.job(ids())).toEqual({ status: 'failed', comments: null, output: null, steps: [broken] });
   });
 
   test('waits while Terrakube writes the job down', async () => {

@@ -12,6 +12,7 @@ import type { ExecutorSettings } from '../../lib/domain/executor-settings.ts';
 import type { Reason } from '../../lib/domain/failure-text.ts';
 import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
+import type { Patience } from '../../lib/domain/payload-age.ts';
 import { type RecordedVerdict, verdictText } from '../../lib/domain/recorded-verdict.ts';
 import type { TerrakubeJob, TerrakubeStep } from '../../lib/domain/terrakube-job.ts';
 import { type EpochMs, epochMs, seconds } from '../../lib/domain/time.ts';
@@ -90,6 +91,7 @@ export const step = (changes: Partial<TerrakubeStep> = {}): TerrakubeStep => ({
 /** A job in `queue` whose only step waits for its executor. */
 export const terrakubeJob = (changes: Partial<TerrakubeJob> = {}): TerrakubeJob => ({
   status: 'queue',
+  comments: null,
   steps: [step()],
   ...changes,
 });
@@ -97,6 +99,15 @@ export const terrakubeJob = (changes: Partial<TerrakubeJob> = {}): TerrakubeJob 
 /** A later step of the same job. */
 export const laterStep = (changes: Partial<TerrakubeStep> = {}): TerrakubeStep =>
   step({ id: stepId('f6f317b1-74ac-4f75-9295-742200abbb01'), stepNumber: 200, name: 'Terraform Apply', ...changes });
+
+/** How patient dispatch is. */
+export const patience = (changes: Partial<Patience> = {}): Patience => ({
+  payloadMaxAge: seconds(1500),
+  maxStarts: 3,
+  keepAlive: true,
+  isPaused: false,
+  ...changes,
+});
 
 /** Settings of executors. */
 export const executorSettings = (changes: Partial<ExecutorSettings> = {}): ExecutorSettings => ({

@@ -8,7 +8,7 @@ import type { EpochMs } from '../../lib/domain/time.ts';
 import { errorFields } from '../../lib/door.ts';
 import { type ReceivedMessage, type SettleDeps, settleMessage } from '../../lib/flows/settle-message.ts';
 import { parseDispatchMessage } from '../../lib/schemas/queue-record.ts';
-import { executorSettings, INSTALLATION, ids, NOON, payload, terrakubeJob } from './builders.ts';
+import { executorSettings, INSTALLATION, ids, NOON, patience, payload, terrakubeJob } from './builders.ts';
 import { createInMemoryClock, type InMemoryClock } from './in-memory-clock.ts';
 import { createInMemoryJobStore, type InMemoryJobStore } from './in-memory-job-store.ts';
 import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
@@ -64,6 +64,7 @@ export function createDispatchWorld(options: WorldOptions = {}): DispatchWorld {
     errorFields,
     executor: executorSettings(),
     installation: INSTALLATION,
+    patience: patience(),
     random: () => 0,
   };
   return {

@@ -54,17 +54,17 @@ export function createInMemoryTerrakube(): InMemoryTerrakube {
     log: (of) => logs.get(keyOf(of)) ?? [],
     async getJob(of) {
       const job = jobs.get(keyOf(of));
-      return job ? structuredClone({ status: job.status, steps: job.steps }) : 'notFound';
+      return job ? structuredClone({ status: job.status, comments: job.comments, steps: job.steps }) : 'notFound';
     },
     async patchJob(of, change) {
       const job = jobs.get(keyOf(of));
       if (!job) throw refused(404);
       refuseLongTexts(change);
-      const { status = job.status, output = job.output } = change;
+      const { status = job.status, output = job.output, comments = job.comments } = change;
       const hasFailed = status === 'failed';
       const steps = job.steps.map((step) => (hasFailed && isOpenStep(step) ? { ...step, status } : step));
-      jobs.set(keyOf(of), { ...job, status, output, steps });
-      if (!isLiveJob({ status, steps })) logs.delete(keyOf(of));
+      jobs.set(keyOf(of), { ...job, status, output, comments, steps });
+      if (!isLiveJob({ ...job, status })) logs.delete(keyOf(of));
     },
     async patchStep(of, change) {
       const job = jobs.get(keyOf(of));
@@ -84,8 +84,8 @@ export function createInMemoryTerrakube(): InMemoryTerrakube {
   };
 }
 
-function refuseLongTexts({ name = '', output = '' }: TerrakubeChange): void {
-  if (name.length > 128 || output.length > 1024) throw refused(423);
+function refuseLongTexts({ name = '', output = '', comments = '' }: TerrakubeChange): void {
+  if (name.length > 128 || output.length > 1024 || comments.length > 512) throw refused(423);
 }
 
 const refused = (status: number): DispatcherError =>
