@@ -1,0 +1,139 @@
+// The roles of deploy/kubernetes, from the very files, on an API server that enforces them.
+import { randomInt } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { DispatcherError } from '../../lib/domain/errors.ts';
+import { buildJob } from '../../lib/domain/job-manifest.ts';
+import { stepSelector } from '../../lib/domain/job-name.ts';
+import { buildPayloadSecret } from '../../lib/domain/payload-secret.ts';
+import { type Json, type JsonObject, listAt, textAt } from '../../local/json.ts';
+import { executorSettings, ids, NOON, payload, recordedVerdict, request } from '../support/builders.ts';
+import { type ClusterClient, createClusterClient } from '../support/cluster-client.ts';
+import { aJob, aSecret, fresh } from '../support/cluster-context.ts';
+import { applyRoles, NAMESPACE, storeWith } from './support/dispatch-store.ts';
+
+const { url, caPem, tokens } = inject('controlPlane');
+const jobs = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs`;
+const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
+const client: ClusterClient = createClusterClient({ url, caPem, token: tokens.admin });
+
+beforeAll(applyRoles);
+afterAll(() => client.close());
+
+/** What the API server itself says that this token may do in a namespace, without what everybody may. */
+async function rightsOf(token: string, namespace = NAMESPACE): Promise<readonly string[]> {
+  const { body } = await client.send('POST', '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', {
+    token,
+    body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
+  });
+  const rules = listAt(body, 'status', 'resourceRules').filter(isNotEverybodys);
+  return rules.flatMap((rule) =>
+    listAt(rule, 'resources').flatMap((resource) => listAt(rule, 'verbs').map((verb) => `${verb} ${resource}`)),
+  );
+}
+
+/** Whoever is known may ask about his own rights, and every service account may read public certificates. */
+function isNotEverybodys(rule: Json): boolean {
+  return !listAt(rule, 'resources').some((resource) => /^self|^clustertrustbundles$/.test(String(resource)));
+}
+
+async function serviceAccountToken(name: string): Promise<string> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${name}/token`;
+  const { body } = await client.send('POST', path, {
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
+  });
+  return textAt(body, 'status', 'token') ?? '';
+}
+
+function aStep(): { job: ReturnType<typeof buildJob>; of: ReturnType<typeof ids> } {
+  const of = ids({ jobId: String(randomInt(1, 2 ** 40)) });
+  const settings = executorSettings({ namespace: NAMESPACE });
+  return { of, job: buildJob({ request: request({ ids: of }), settings, installation: 'rbac', start: 1, now: NOON }) };
+}
+
+describe('the role of the dispatch function', () => {
+  test('is what the client needs, in one namespace', async () => {
+    expect(await rightsOf(tokens.dispatch)).toEqual([
+      'create jobs',
+      'get jobs',
+      'list jobs',
+      'patch jobs',
+      'create secrets',
+      'get secrets',
+    ]);
+    expect(await rightsOf(tokens.dispatch, 'default')).toEqual([]);
+  });
+
+  test('is enough for a dispatch from its first read to a verdict', async () => {
+    const store = storeWith(tokens.dispatch);
+    const { job, of } = aStep();
+    const name = job.metadata?.name ?? '';
+
+    const before = await store.listJobs(stepSelector(of, 'rbac'));
+    const created = await store.createJob(job);
+    const found = await store.getJob(name);
+    const { uid = '', resourceVersion = '' } = found === 'notFound' ? {} : (found.metadata ?? {});
+    const secret = await store.createSecret(buildPayloadSecret(job, { name, uid }, payload(of)));
+    const owners = await store.getSecretOwners(name);
+    const stopped = await store.stopJob(name, resourceVersion, recordedVerdict());
+
+    expect([before, created.kind, secret.kind, owners]).toEqual([[], 'ok', 'ok', [uid]]);
+    // The job controller may have written the status in between.
+    expect(['patched', 'conflict']).toContain(stopped);
+  });
+
+  test.each<[string, string, string, JsonObject?]>([
+    ['delete a Job', 'DELETE', `${jobs}/some`],
+    ['replace a Job', 'PUT', `${jobs}/some`, aJob('some')],
+    ['write the status of a Job', 'PATCH', `${jobs}/some/status`, {}],
+    ['watch Jobs', 'GET', `${jobs}?watch=1&timeoutSeconds=1`],
+    ['delete all Jobs', 'DELETE', jobs],
+    ['list Secrets', 'GET', secrets],
+    ['change a Secret', 'PATCH', `${secrets}/some`, {}],
+    ['delete a Secret', 'DELETE', `${secrets}/some`],
+    ['list pods', 'GET', `/api/v1/namespaces/${NAMESPACE}/pods`],
+    ['read the log of a pod', 'GET', `/api/v1/namespaces/${NAMESPACE}/pods/some/log`],
+    ['list Events', 'GET', `/api/v1/namespaces/${NAMESPACE}/events`],
+    ['read a ConfigMap', 'GET', `/api/v1/namespaces/${NAMESPACE}/configmaps/kube-root-ca.crt`],
+    ['list Jobs of all namespaces', 'GET', '/apis/batch/v1/jobs'],
+    ['create a Job in another namespace', 'POST', '/apis/batch/v1/namespaces/default/jobs', aJob('some')],
+    ['create a Secret in another namespace', 'POST', '/api/v1/namespaces/kube-system/secrets', aSecret('some')],
+    ['list nodes', 'GET', '/api/v1/nodes'],
+  ])('does not allow to %s', async (_, method, path, body) => {
+    const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    const answer = await client.send(method, path, { token: tokens.dispatch, body, contentType });
+    expect(answer).toMatchObject({ status: 403, body: { reason: 'Forbidden' } });
+    expect(textAt(answer.body, 'message')).toMatch(/ is forbidden: User "arn:aws:sts::.*" cannot /);
+  });
+});
+
+describe('the role that Terrakube documents', () => {
+  test('is Jobs with all verbs for its service account, and nothing else', async () => {
+    const token = await serviceAccountToken('terrakube-api-service-account');
+    const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
+    expect(await rightsOf(token)).toEqual(verbs.map((verb) => `${verb} jobs`));
+  });
+
+  test('lets the client create Jobs, and says that Secrets are forbidden', async () => {
+    const store = storeWith(await serviceAccountToken('terrakube-api-service-account'));
+    const { job, of } = aStep();
+    const created = await store.createJob(job);
+    const secret = await store.createSecret(buildPayloadSecret(job, { name: 'x', uid: 'x' }, payload(of)));
+    expect(created.kind).toBe('ok');
+    expect(secret).toMatchObject({ kind: 'refused', refusal: { status: 403, reason: 'Forbidden' } });
+  });
+});
+
+describe('somebody whom the cluster knows, without a role', () => {
+  test('is refused by name, not taken for an unknown token', async () => {
+    const store = storeWith(tokens.stranger);
+    const { job } = aStep();
+    expect(await store.createJob(job)).toMatchObject({ kind: 'refused', refusal: { status: 403 } });
+    const read = store.getJob(fresh());
+    await expect(read).rejects.toBeInstanceOf(DispatcherError);
+    await expect(read).rejects.toMatchObject({ code: 'clusterRefused' });
+  });
+
+  test('an unknown token is unauthorized', async () => {
+    await expect(storeWith('nobody').getJob(fresh())).rejects.toMatchObject({ code: 'clusterUnauthorized' });
+  });
+});

@@ -1,0 +1,33 @@
+// The product's own client on the real API server, as one of the identities, with the roles of deploy/kubernetes applied.
+import { inject } from 'vitest';
+import { createKubernetesJobs } from '../../../lib/clients/kubernetes-jobs.ts';
+import { epochMs } from '../../../lib/domain/time.ts';
+import type { JobStore } from '../../../lib/ports.ts';
+import { applyManifests, readManifests } from '../../../local/control-plane/manifests.ts';
+import { createClusterApi } from '../../../local/kubelet/api.ts';
+
+/** The namespace of the manifests. No kubelet runs in it. */
+export const NAMESPACE = 'terrakube';
+
+/** Applies deploy/kubernetes. */
+export async function applyRoles(): Promise<void> {
+  const { url, caPem, tokens } = inject('controlPlane');
+  const api = createClusterApi({ server: url, caPem, token: tokens.admin });
+  try {
+    await applyManifests(api, await readManifests());
+  } finally {
+    api.close();
+  }
+}
+
+/** Creates a store that signs in with this token. */
+export function storeWith(token: string, namespace: string = NAMESPACE): JobStore {
+  const { url, caPem } = inject('controlPlane');
+  const address = { endpoint: url, caPem };
+  return createKubernetesJobs({
+    cluster: { get: async () => address, forget: () => false },
+    token: { get: async () => token, forget: () => undefined },
+    namespace,
+    now: () => epochMs(Date.now()),
+  });
+}
