@@ -2,6 +2,7 @@
 import { DispatcherError } from '../domain/errors.ts';
 import type { EpochMs } from '../domain/time.ts';
 import type { CredentialSource } from './aws-credentials.ts';
+import { faultName } from './aws-fault.ts';
 
 /** Endpoint and certificate authority of a cluster. */
 export interface ClusterAddress {
@@ -43,16 +44,21 @@ export function createEksCluster({ clusterName, region, credentials, configured 
   const describe = async (now: EpochMs): Promise<ClusterAddress> => {
     // In a file of its own: sandboxes with a configured address never load the SDK.
     const { describeCluster } = await import('./aws/eks.ts');
-    known = await describeCluster({ clusterName, region, credentials: await credentials(now) });
+    const input = { clusterName, region, credentials: await credentials(now) };
+    const { endpoint, certificateAuthority, status } = await describeCluster(input);
+    if (!endpoint || !certificateAuthority) {
+      throw new DispatcherError('clusterUnavailable', `Cluster ${clusterName} has no endpoint yet (${status}).`);
+    }
+    known = { endpoint, caPem: Buffer.from(certificateAuthority, 'base64').toString('utf8') };
     return known;
   };
   return {
     get(now) {
       address ??= describe(now).catch((error: unknown) => {
         address = undefined;
-        throw error instanceof DispatcherError
-          ? error
-          : new DispatcherError('clusterUnavailable', `Cluster ${clusterName} cannot be described.`, { cause: error });
+        if (error instanceof DispatcherError) throw error;
+        const text = `Cluster ${clusterName} cannot be described (${faultName(error)}).`;
+        throw new DispatcherError('clusterUnavailable', text, { cause: error });
       });
       return address;
     },

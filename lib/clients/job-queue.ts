@@ -2,16 +2,19 @@
 import { DispatcherError } from '../domain/errors.ts';
 import type { JobQueue, MessageHandling } from '../ports.ts';
 import type { Sqs } from './aws/sqs.ts';
+import { faultName } from './aws-fault.ts';
 
 /** Creates the sending side. IAM: `sqs:SendMessage` on the job queue. */
 export const createJobQueue = (sqs: Pick<Sqs, 'send'>, queueUrl: string): JobQueue => ({
   send: ({ body, attributes, groupId }) =>
-    sqs.send({
-      QueueUrl: queueUrl,
-      MessageBody: body,
-      MessageAttributes: stringAttributes(attributes),
-      MessageGroupId: groupId,
-    }),
+    sqs
+      .send({
+        QueueUrl: queueUrl,
+        MessageBody: body,
+        MessageAttributes: stringAttributes(attributes),
+        MessageGroupId: groupId,
+      })
+      .catch(unavailable('does not take the message')),
 });
 
 /** Where messages are given back to and moved to. */
@@ -38,18 +41,26 @@ export function createMessageHandling(
   };
   return {
     async setDelay(receiptHandle, delay) {
-      await (await sqs()).changeVisibility(queueUrl, receiptHandle, delay);
+      const { changeVisibility } = await sqs();
+      await changeVisibility(queueUrl, receiptHandle, delay).catch(unavailable('does not change the delay'));
     },
     async sendDeadLetter({ body, attributes }) {
-      const sent = await (await sqs()).send({
+      const { send } = await sqs();
+      const sent = await send({
         QueueUrl: deadLetterQueueUrl,
         MessageBody: body,
         MessageAttributes: stringAttributes(attributes),
-      });
+      }).catch(unavailable('does not take the dead letter'));
       if (sent !== 'sent') throw new DispatcherError('queueUnavailable', 'The dead-letter queue refuses the message.');
     },
   };
 }
+
+const unavailable =
+  (what: string) =>
+  (cause: unknown): never => {
+    throw new DispatcherError('queueUnavailable', `SQS ${what} (${faultName(cause)}).`, { cause });
+  };
 
 const stringAttributes = (attributes: Readonly<Record<string, string>>) =>
   Object.fromEntries(

@@ -155,7 +155,7 @@ describe('an address that cannot be had', () => {
     const cluster = createCluster({ credentials: () => Promise.reject(new Error('none')) });
     expect(await refusedWith(cluster.get(NOON))).toEqual({
       code: 'clusterUnavailable',
-      message: 'Cluster apps cannot be described.',
+      message: 'Cluster apps cannot be described (Error).',
     });
   });
 });

@@ -7,16 +7,15 @@ import {
   SQSClient,
   SQSServiceException,
 } from '@aws-sdk/client-sqs';
-import { DispatcherError } from '../../domain/errors.ts';
 import type { SendAnswer } from '../../ports.ts';
 import type { AwsCredentials } from '../aws-credentials.ts';
-import { CALL_LIMITS, faultName } from './calls.ts';
+import { CALL_LIMITS } from './call-limits.ts';
 
-/** The calls, on one connection pool. */
+/** The calls, on one connection pool. Both throw the SDK's errors. */
 export interface Sqs {
-  /** IAM: `sqs:SendMessage`; with a KMS key also `kms:GenerateDataKey` and `kms:Decrypt`. @throws DispatcherError `queueUnavailable` */
+  /** IAM: `sqs:SendMessage`; with a KMS key also `kms:GenerateDataKey` and `kms:Decrypt`. */
   send(input: SendMessageCommandInput): Promise<SendAnswer>;
-  /** IAM: `sqs:ChangeMessageVisibility`. @throws DispatcherError `queueUnavailable` */
+  /** IAM: `sqs:ChangeMessageVisibility`. */
   changeVisibility(queueUrl: string, receiptHandle: string, seconds: number): Promise<void>;
 }
 
@@ -44,19 +43,11 @@ export function createSqs({ region, credentials }: SqsOptions): Sqs {
         if (error instanceof SQSServiceException && CONTENT_REFUSED.has(error.name)) {
           return TOO_LARGE.test(error.message) ? 'tooLarge' : 'contentRefused';
         }
-        throw unavailable('does not take the message', error);
+        throw error;
       }
     },
     async changeVisibility(QueueUrl, ReceiptHandle, VisibilityTimeout) {
-      try {
-        await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }));
-      } catch (error) {
-        throw unavailable('does not change the delay', error);
-      }
+      await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }));
     },
   };
-}
-
-function unavailable(what: string, cause: unknown): DispatcherError {
-  return new DispatcherError('queueUnavailable', `SQS ${what} (${faultName(cause)}).`, { cause });
 }
