@@ -193,6 +193,8 @@ function said(answer: ApiRefusal): string {
     /\{.*\}|\{.*$/gs,
     '{…}',
   );
-  const name = answer.reason === undefined ? `${answer.status}` : `${answer.status} ${answer.reason}`;
-  return `The Kubernetes API answered ${name}: ${text.length > QUOTE_LIMIT ? `${text.slice(0, QUOTE_LIMIT)}…` : text}`;
+  const name = answer.reason === undefined ? `${answer.status}` : `${answer.status} ${quoted(answer.reason)}`;
+  return `The Kubernetes API answered ${name}: ${quoted(text)}`;
 }
+
+const quoted = (text: string): string => (text.length > QUOTE_LIMIT ? `${text.slice(0, QUOTE_LIMIT)}…` : text);
