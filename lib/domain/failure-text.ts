@@ -41,7 +41,7 @@ export function failureTexts(reason: Reason, step: TerrakubeStep): FailureTexts 
   ];
   return {
     logLines: lines,
-    stepName: stepName(step.name, title),
+    stepName: stepName(step.name.toWellFormed(), title),
     stepOutput: dataUrl(lines.join('\n')),
   };
 }
