@@ -10,7 +10,7 @@ import { createSecret } from '../lib/clients/secrets.ts';
 import { createSystemClock } from '../lib/clients/system.ts';
 import { createTerrakubeApi } from '../lib/clients/terrakube-api.ts';
 import { loadDispatchConfig } from '../lib/config.ts';
-import { createDoor, errorFields, type Handler } from '../lib/door.ts';
+import { createDoor, errorFields, type Handle, type Handler } from '../lib/door.ts';
 import { settleMessage } from '../lib/flows/settle-message.ts';
 import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
 
@@ -44,16 +44,19 @@ const deps = {
   ),
 };
 
-/** The handler that template.yaml names. */
-export const handler: Handler<SQSBatchResponse> = createDoor('dispatch', async (event, log) => {
+const warnings =
+  executor.transport === 'env' ? ['payloads stand in the audit log of the cluster: PayloadTransport is env'] : [];
+
+/** Settles the messages of a batch side by side; only the ones that must come again are named. */
+const handle: Handle<SQSBatchResponse> = async (event, log) => {
   const settled = await Promise.all(
     parseQueueEvent(event).map(async (record) => {
       const result = await settleMessage({ ...deps, log }, { ...record, request: parseDispatchMessage(record) });
-      return { itemIdentifier: record.messageId, result };
+      return result === 'again' ? [{ itemIdentifier: record.messageId }] : [];
     }),
   );
-  const batchItemFailures = settled.flatMap(({ itemIdentifier, result }) =>
-    result === 'again' ? [{ itemIdentifier }] : [],
-  );
-  return { batchItemFailures };
-});
+  return { batchItemFailures: settled.flat() };
+};
+
+/** The handler that template.yaml names. */
+export const handler: Handler<SQSBatchResponse> = createDoor('dispatch', handle, warnings);

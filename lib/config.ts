@@ -5,6 +5,7 @@ import { DispatcherError } from './domain/errors.ts';
 import { type EnvVar, type ExecutorSettings, envProblems } from './domain/executor-settings.ts';
 import { type Installation, installationOf } from './domain/job-name.ts';
 import type { Patience } from './domain/payload-age.ts';
+import { PAYLOAD_TRANSPORTS } from './domain/payload-transport.ts';
 import { type Seconds, seconds } from './domain/time.ts';
 
 /** A process environment. */
@@ -151,7 +152,10 @@ const dispatchSchema = v.object(
     MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
     KeepAlive: bool('true'),
     DispatchPaused: bool('false'),
-    PayloadTransport: v.optional(v.pipe(text, v.literal('file', 'must be file')), 'file'),
+    PayloadTransport: v.optional(
+      v.pipe(text, v.picklist(PAYLOAD_TRANSPORTS, 'must be file, secretEnv or env')),
+      'file',
+    ),
   },
   'is missing',
 );
@@ -205,6 +209,7 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
       terminationGracePeriodSeconds: asSeconds(settings.ExecutorEphemeralTerminationGracePeriodSeconds),
       ttlSecondsAfterFinished: asSeconds(settings.ExecutorEphemeralTtlSecondsAfterFinished),
       runAsNonRoot: settings.ExecutorEphemeralRunAsNonRoot,
+      transport: settings.PayloadTransport,
     },
   };
 }

@@ -17,9 +17,15 @@ export type Handler<Result> = (event: unknown, context: Context) => Promise<Resu
  * before Lambda sees it.
  *
  * @param service short name of the function, such as `dispatch`.
+ * @param warnings what people should know about the settings; written once a sandbox, at its start.
  */
-export function createDoor<Result>(service: string, handle: Handle<Result>): Handler<Result> {
+export function createDoor<Result>(
+  service: string,
+  handle: Handle<Result>,
+  warnings: readonly string[] = [],
+): Handler<Result> {
   const log = createLog(service);
+  for (const warning of warnings) log.warn(warning);
   // Never the event, whatever POWERTOOLS_LOGGER_LOG_EVENT says: it holds the payload and the token.
   return middy<unknown, Result, Error, Context>()
     .use(injectLambdaContext(log.logger, { logEvent: false }))

@@ -21,6 +21,8 @@ export interface JobStore {
   createSecret(secret: V1Secret): Promise<ApiAnswer<V1Secret>>;
   /** The uids of the Secret's owners; its data is not looked at. `forbidden` when our role may not read Secrets. */
   getSecretOwners(name: string): Promise<readonly string[] | 'notFound' | 'forbidden'>;
+  /** Lets a suspended Job start, if it is still at this resourceVersion. */
+  resumeJob(name: string, resourceVersion: string): Promise<'patched' | 'conflict' | 'notFound'>;
   /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
   stopJob(
     name: string,

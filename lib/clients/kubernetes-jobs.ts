@@ -51,6 +51,14 @@ const METADATA_ONLY = setHeaderOptions('Accept', 'application/json;as=PartialObj
 export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
   const { namespace } = options;
   const call = createCaller(options);
+  /** A merge patch that names the resourceVersion is a compare-and-swap. */
+  const patch = async (name: string, body: object) => {
+    const answer = await call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body }));
+    if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
+    if (isNotFound(answer, 'jobs')) return 'notFound';
+    read(answer, `Job ${name}`);
+    return 'patched';
+  };
   return {
     // RBAC: list jobs
     async listJobs(labelSelector) {
@@ -74,14 +82,11 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
       return (read(answer, `Secret ${name}`).metadata?.ownerReferences ?? []).map(({ uid }) => uid);
     },
     // RBAC: patch jobs
-    async stopJob(name, resourceVersion, verdict) {
+    resumeJob: (name, resourceVersion) => patch(name, { metadata: { resourceVersion }, spec: { suspend: false } }),
+    // RBAC: patch jobs
+    stopJob(name, resourceVersion, verdict) {
       const annotations = { [ANNOTATION.verdict]: verdictText(verdict) };
-      const body = { metadata: { resourceVersion, annotations }, spec: { activeDeadlineSeconds: 1 } };
-      const answer = await call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body }));
-      if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
-      if (isNotFound(answer, 'jobs')) return 'notFound';
-      read(answer, `Job ${name}`);
-      return 'patched';
+      return patch(name, { metadata: { resourceVersion, annotations }, spec: { activeDeadlineSeconds: 1 } });
     },
   };
 }

@@ -1,5 +1,6 @@
 // What an installation decides about its executors: the parsed form of the `ExecutorEphemeral*` settings, Terrakube's own
 // names for its native executors.
+import type { PayloadTransport } from './payload-transport.ts';
 import type { Seconds } from './time.ts';
 
 /** One `name=value` pair of `ExecutorEphemeralEnv`. */
@@ -26,6 +27,7 @@ export interface ExecutorSettings {
   /** How long an ended Job stays to be looked at. */
   readonly ttlSecondsAfterFinished: Seconds;
   readonly runAsNonRoot: boolean;
+  readonly transport: PayloadTransport;
 }
 
 /** Environment variables that the manifest sets itself; a second entry of the same name would hide the first. */

@@ -5,7 +5,7 @@ import type { V1Container, V1EnvFromSource, V1Job, V1PodSpec } from '@kubernetes
 import { type DispatchRequest, payloadHash } from './dispatch-request.ts';
 import type { ExecutorSettings } from './executor-settings.ts';
 import { type Installation, jobName, stepLabels } from './job-name.ts';
-import { PAYLOAD_MOUNT_PATH } from './payload-secret.ts';
+import { type TransportParts, transportParts } from './payload-transport.ts';
 import { type EpochMs, isoTime } from './time.ts';
 
 /** Annotation keys on Jobs: everything that this project remembers stands there, for there is no database. */
@@ -21,8 +21,6 @@ export const EXECUTOR_CONTAINER = 'executor';
 
 /** Group of the executor's image; the mounted payload is readable to it and to nobody else. */
 const EXECUTOR_GROUP = 1000;
-/** Read for owner and group (0440). */
-const PAYLOAD_FILE_MODE = 0o440;
 
 /** What a manifest is made of. */
 export interface ManifestInput {
@@ -43,6 +41,7 @@ export function buildJob(input: ManifestInput): V1Job {
   const { request, settings, installation, start, now } = input;
   const name = jobName(request.ids, installation, start);
   const labels = stepLabels(request.ids, installation);
+  const parts = transportParts(settings.transport, name, request.payload);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -57,6 +56,7 @@ export function buildJob(input: ManifestInput): V1Job {
       },
     },
     spec: {
+      ...(parts.suspend ? { suspend: true } : {}),
       // A second pod would run the step again, from its beginning, on a state that the first one may have changed.
       backoffLimit: 0,
       podReplacementPolicy: 'Failed',
@@ -70,13 +70,13 @@ export function buildJob(input: ManifestInput): V1Job {
             'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
           },
         },
-        spec: podSpec(settings, name),
+        spec: podSpec(settings, parts),
       },
     },
   };
 }
 
-function podSpec(settings: ExecutorSettings, secretName: string): V1PodSpec {
+function podSpec(settings: ExecutorSettings, parts: TransportParts): V1PodSpec {
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: settings.terminationGracePeriodSeconds,
@@ -86,12 +86,12 @@ function podSpec(settings: ExecutorSettings, secretName: string): V1PodSpec {
       runAsNonRoot: settings.runAsNonRoot,
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    containers: [executorContainer(settings)],
-    volumes: [{ name: 'payload', secret: { secretName, defaultMode: PAYLOAD_FILE_MODE } }],
+    containers: [executorContainer(settings, parts)],
+    volumes: [...parts.volumes],
   };
 }
 
-function executorContainer(settings: ExecutorSettings): V1Container {
+function executorContainer(settings: ExecutorSettings, parts: TransportParts): V1Container {
   return {
     name: EXECUTOR_CONTAINER,
     image: settings.image,
@@ -100,14 +100,13 @@ function executorContainer(settings: ExecutorSettings): V1Container {
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
     env: [
       { name: 'EphemeralFlagBatch', value: 'true' },
-      // Not `optional:`: without its payload the executor then ends at once with 1; otherwise it would wait for ever.
-      { name: 'SPRING_CONFIG_IMPORT', value: `configtree:${PAYLOAD_MOUNT_PATH}/` },
+      ...parts.env,
       // Spring otherwise waits 30 s at its end for the very thread that ended it, and 30 s before it reports a SIGTERM.
       { name: 'SPRING_LIFECYCLE_TIMEOUT_PER_SHUTDOWN_PHASE', value: '2s' },
       ...settings.env.map(({ name, value }) => ({ name, value })),
     ],
     envFrom: envFrom(settings),
-    volumeMounts: [{ name: 'payload', mountPath: PAYLOAD_MOUNT_PATH, readOnly: true }],
+    volumeMounts: [...parts.volumeMounts],
   };
 }
 

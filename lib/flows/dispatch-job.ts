@@ -10,7 +10,7 @@ import { startRecord } from '../domain/job-comments.ts';
 import { stepSelector } from '../domain/job-name.ts';
 import { anotherDeliveryGotThrough, highestStart } from '../domain/next-start.ts';
 import { payloadAge, type Starts } from '../domain/payload-age.ts';
-import { MAX_FILE_PAYLOAD_BYTES } from '../domain/payload-secret.ts';
+import { payloadLimitBytes } from '../domain/payload-transport.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { durationMs, elapsedMs, seconds } from '../domain/time.ts';
 import { type RenewDeps, renewPayload } from './renew-payload.ts';
@@ -103,7 +103,7 @@ async function go(
   jobs: () => ReturnType<DispatchDeps['jobs']['listJobs']>,
 ): Promise<DispatchResult> {
   if (deps.patience.isPaused) return PAUSED;
-  const tooLarge = oversizedReason(request, MAX_FILE_PAYLOAD_BYTES);
+  const tooLarge = oversizedReason(request, payloadLimitBytes(deps.executor.transport));
   if (tooLarge) return refuse(deps, request, tooLarge);
   if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
   const known = await jobs();

@@ -8,8 +8,9 @@ import type { ExecutorSettings } from '../domain/executor-settings.ts';
 import type { Reason } from '../domain/failure-text.ts';
 import { buildJob } from '../domain/job-manifest.ts';
 import { type Installation, jobName } from '../domain/job-name.ts';
-import { isOurs, nextStart } from '../domain/next-start.ts';
+import { hasEnded, isOurs, nextStart } from '../domain/next-start.ts';
 import { buildPayloadSecret } from '../domain/payload-secret.ts';
+import { needsSecret } from '../domain/payload-transport.ts';
 import { recordedVerdict } from '../domain/recorded-verdict.ts';
 import { type Seconds, seconds } from '../domain/time.ts';
 import type { ApiAnswer, Clock, JobStore } from '../ports.ts';
@@ -97,10 +98,10 @@ async function giveSecret(
   kind: 'created' | 'exists',
 ): Promise<StartResult> {
   const owner = { name: job.metadata?.name ?? '', uid: job.metadata?.uid ?? '' };
-  const done: StartResult = { kind, jobName: owner.name };
   const { jobs } = deps;
+  if (!needsSecret(job)) return { kind, jobName: owner.name };
   const answer = await jobs.createSecret(buildPayloadSecret(job, owner, request.payload));
-  if (answer.kind === 'ok') return done;
+  if (answer.kind === 'ok') return resume(deps, job, kind);
   const verdict = createVerdict('Secret', refusalOf(answer), deps.executor.namespace);
   switch (verdict.kind) {
     case 'wait':
@@ -108,7 +109,7 @@ async function giveSecret(
     case 'terminal':
       // A policy refuses before the name is looked at: another delivery may have made the Secret, and its executor runs.
       return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
-        ? done
+        ? resume(deps, job, kind)
         : stopWithoutPayload(deps, owner.name, verdict.reason);
     case 'readByName': {
       const owners = await jobs.getSecretOwners(owner.name);
@@ -117,10 +118,28 @@ async function giveSecret(
       if (owners === 'notFound')
         return later('noAnswer', 'the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
       return isOwned(owners, owner.uid)
-        ? done
+        ? resume(deps, job, kind)
         : later('beingDeleted', 'the Secret of an older Job is being deleted', { exactly: UNTIL_COLLECTED });
     }
   }
+}
+
+/** A kubelet and a controller may change a Job between our read and our patch; three looks outlast that. */
+const LOOKS = 3;
+
+/** Lets a suspended Job start, now that its Secret is there; not one that was judged or has ended meanwhile. */
+async function resume(deps: StartDeps, job: V1Job, kind: 'created' | 'exists'): Promise<StartResult> {
+  const name = job.metadata?.name ?? '';
+  let current: V1Job | 'notFound' = job;
+  for (let look = 0; look < LOOKS; look += 1) {
+    if (current === 'notFound') return later('beingDeleted', 'the Job was deleted', { exactly: UNTIL_COLLECTED });
+    const isStarted = current.spec?.suspend !== true || hasEnded(current) || recordedVerdict(current) !== undefined;
+    if (isStarted) return { kind, jobName: name };
+    const resumed = await deps.jobs.resumeJob(name, current.metadata?.resourceVersion ?? '');
+    if (resumed === 'patched') return { kind, jobName: name };
+    current = await deps.jobs.getJob(name);
+  }
+  return later('noAnswer', 'the Job changes too often to be resumed', { exactly: seconds(1) });
 }
 
 const isOwned = (owners: Awaited<ReturnType<JobStore['getSecretOwners']>>, uid: string): boolean =>

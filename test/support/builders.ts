@@ -119,6 +119,7 @@ export const executorSettings = (changes: Partial<ExecutorSettings> = {}): Execu
   activeDeadlineSeconds: seconds(21_000),
   terminationGracePeriodSeconds: seconds(60),
   ttlSecondsAfterFinished: seconds(7200),
+  transport: 'file',
   runAsNonRoot: true,
   ...changes,
 });

@@ -72,6 +72,13 @@ export function createInMemoryJobStore(): InMemoryJobStore {
       const secret = secrets.get(name);
       return secret ? (secret.metadata?.ownerReferences ?? []).map(({ uid }) => uid) : 'notFound';
     },
+    async resumeJob(name, resourceVersion) {
+      const job = jobs.get(name);
+      if (!job) return 'notFound';
+      if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
+      jobs.set(name, stored({ ...job, spec: { ...(job.spec ?? { template: {} }), suspend: false } }));
+      return 'patched';
+    },
     async stopJob(name, resourceVersion, verdict) {
       const job = jobs.get(name);
       if (!job) return 'notFound';

@@ -50,7 +50,11 @@ describe('one wrong setting is named with its rule', () => {
     [`${EPHEMERAL}TerminationGracePeriodSeconds`, ['0', 'x'], SECONDS_RULE],
     [`${EPHEMERAL}TtlSecondsAfterFinished`, ['0', '-7'], SECONDS_RULE],
     [`${EPHEMERAL}RunAsNonRoot`, ['yes', 'True', '1'], 'must be true or false'],
-    ['PayloadTransport', ['env', 'File'], 'must be file'],
+    ['PayloadTransport', ['File', 'secretenv'], 'must be file, secretEnv or env'],
+    ['PayloadMaxAgeSeconds', ['0', '-1', '25m'], 'must be a whole number of seconds, 1 or more'],
+    ['MaxStarts', ['0', '10', 'three'], 'must be 1 to 9'],
+    ['KeepAlive', ['yes', '1'], 'must be true or false'],
+    ['DispatchPaused', ['no', '0'], 'must be true or false'],
   ])('%s', (name, values, rule) => {
     for (const value of values) expect(faultsOf({ [name]: value })).toBe(`The settings are wrong. ${name}: ${rule}.`);
   });
@@ -141,7 +145,7 @@ describe('all faults', () => {
         'ExecutorEphemeralImage: must be the name of an image',
         'ExecutorEphemeralEnv: A is given twice',
         'ExecutorEphemeralEnv: ExecutorFlagDisableAcknowledge would keep executors from reporting; leave it out',
-        'PayloadTransport: must be file',
+        'PayloadTransport: must be file, secretEnv or env',
         'InternalSecretId, InternalSecret: give only one of them',
       ].join('. ')}.`,
     );

@@ -126,8 +126,13 @@ describe('the settings of dispatch', () => {
       ExecutorEphemeralTerminationGracePeriodSeconds: '1',
       ExecutorEphemeralTtlSecondsAfterFinished: '999999999',
       ExecutorEphemeralRunAsNonRoot: 'false',
-      PayloadTransport: 'file',
+      PayloadTransport: 'secretEnv',
+      PayloadMaxAgeSeconds: '60',
+      MaxStarts: '1',
+      KeepAlive: 'false',
+      DispatchPaused: 'true',
     });
+    expect(given.patience).toEqual({ payloadMaxAge: 60, maxStarts: 1, keepAlive: false, isPaused: true });
     expect(given.installation).toBe('prod1');
     expect(given.cluster).toEqual({
       name: 'prod_1-a',
@@ -149,6 +154,7 @@ describe('the settings of dispatch', () => {
       terminationGracePeriodSeconds: 1,
       ttlSecondsAfterFinished: 999_999_999,
       runAsNonRoot: false,
+      transport: 'secretEnv',
     });
   });
 
