@@ -47,7 +47,6 @@ export function createSecretsManagerSecret({ secretId, region, credentials }: Se
       .then(
         (value) => {
           kept = { value, readAt: now };
-          failed = undefined;
           return value;
         },
         (error: unknown) => {

@@ -26,9 +26,9 @@ export interface SqsOptions {
   readonly credentials: () => Promise<AwsCredentials>;
 }
 
-/** Names of refusals that are about this message's content, in the JSON protocol and in the older one. */
-const CONTENT_REFUSED = new Set(['InvalidMessageContents', 'InvalidParameterValue', 'InvalidAttributeValue']);
-/** The older protocol's name for a message that is too long is InvalidParameterValue, told apart by its text. */
+/** Refusals that are about this message's content. Some of SQS' names have a prefix, `AWS.SimpleQueueService.`. */
+const CONTENT_REFUSED = /(^|\.)(InvalidMessageContents|InvalidParameterValue|InvalidAttributeValue)$/;
+/** The name for a message that is too long is InvalidParameterValue; only its text tells. */
 const TOO_LARGE = /must be shorter than|too long|maximum message size/i;
 
 /** Creates the SQS calls. */
@@ -40,7 +40,7 @@ export function createSqs({ region, credentials }: SqsOptions): Sqs {
         await client.send(new SendMessageCommand(input));
         return 'sent';
       } catch (error) {
-        if (error instanceof SQSServiceException && CONTENT_REFUSED.has(error.name)) {
+        if (error instanceof SQSServiceException && CONTENT_REFUSED.test(error.name)) {
           return TOO_LARGE.test(error.message) ? 'tooLarge' : 'contentRefused';
         }
         throw error;
