@@ -18,6 +18,7 @@ const config = loadDispatchConfig(process.env);
 const { aws, cluster, executor, installation, patience } = config;
 const clock = createSystemClock();
 const credentials = (): Promise<AwsCredentials> => Promise.resolve(aws.credentials);
+const secret = createSecret(config.internalSecret, aws);
 const eks = { clusterName: cluster.name, region: cluster.region, credentials };
 const deps = {
   clock,
@@ -32,11 +33,7 @@ const deps = {
     namespace: executor.namespace,
     now: clock.now,
   }),
-  terrakube: createTerrakubeApi({
-    apiUrl: config.terrakubeApiUrl,
-    secret: createSecret(config.internalSecret, aws),
-    now: clock.now,
-  }),
+  terrakube: createTerrakubeApi({ apiUrl: config.terrakubeApiUrl, secret, now: clock.now }),
   // In a file of its own: most batches neither wait nor move a message aside.
   messages: createMessageHandling(
     async () => (await import('../lib/clients/aws/sqs.ts')).createSqs({ region: aws.region, credentials }),

@@ -1,4 +1,5 @@
 // HTTP → queue. Terrakube's dispatch POST is verified and put on the job queue byte for byte, then answered.
+import type { APIGatewayProxyResult } from 'aws-lambda';
 import { createSqs } from '../lib/clients/aws/sqs.ts';
 import { createDispatchToken } from '../lib/clients/dispatch-token.ts';
 import { createJobQueue } from '../lib/clients/job-queue.ts';
@@ -14,13 +15,6 @@ import type { Log } from '../lib/ports.ts';
 import { parseHttpEvent } from '../lib/schemas/http-event.ts';
 import { readIds } from '../lib/schemas/payload-ids.ts';
 
-/** What API Gateway and Function URLs take as an answer. */
-interface GatewayAnswer {
-  readonly statusCode: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
 const config = loadIntakeConfig(process.env);
 const clock = createSystemClock();
 const secret = createSecret(config.auth.secret, config.aws);
@@ -29,7 +23,7 @@ const sqs = createSqs({ region: config.aws.region, credentials: () => Promise.re
 const deps = { queue: createJobQueue(sqs, config.queueUrl), authMode: config.auth.mode, verifier, readIds };
 
 /** The handler that template.yaml names. */
-export const handler: Handler<GatewayAnswer> = createDoor('intake', async (event, log) => {
+export const handler: Handler<APIGatewayProxyResult> = createDoor('intake', async (event, log) => {
   const startedAt = clock.now();
   const request = parseHttpEvent(event);
   const { answer, ids, sentAs } = await acceptJob(deps, request, startedAt).catch((error: unknown) =>
@@ -54,7 +48,7 @@ function failed(error: unknown, log: Log): AcceptResult {
   };
 }
 
-function gatewayAnswer(answer: HttpAnswer): GatewayAnswer {
+function gatewayAnswer(answer: HttpAnswer): APIGatewayProxyResult {
   if (answer.status === 202) return { statusCode: 202, body: '' };
   const { status, code, message } = answer;
   const body = `${JSON.stringify({ code, message })}\n`;
