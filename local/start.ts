@@ -21,6 +21,10 @@ const CACHE = fileURLToPath(new URL('../.cache/start/', import.meta.url));
 async function main(): Promise<number> {
   const options = readOptions();
   if (!options) return 2;
+  if (options.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
   const report = reporter(options);
   const ended = createLatch();
   let isPreparing = false;
@@ -70,9 +74,10 @@ function readOptions() {
       },
     });
     const port = values.port === undefined ? undefined : Number(values.port);
-    if (values.help || (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)))
-      throw new TypeError(USAGE);
-    return { json: values.json, watch: values.watch, verbose: values.verbose, port };
+    if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65_536)) {
+      throw new TypeError('--port must be a number from 1 to 65535.');
+    }
+    return { ...values, port };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : 'bad usage'}\n\n${USAGE}\n`);
     return undefined;

@@ -93,20 +93,14 @@ describe('the trimmed client-node', () => {
 
     expect([...methods].sort()).toEqual(['createNamespacedJob', 'createNamespacedSecret', 'listNamespacedJob']);
     expect([...models].sort()).toEqual([
-      'V1EphemeralVolumeSource',
       'V1Job',
       'V1JobCondition',
       'V1JobList',
-      'V1JobSpec',
       'V1JobStatus',
       'V1ListMeta',
       'V1ManagedFieldsEntry',
       'V1ObjectMeta',
-      'V1PersistentVolumeClaimTemplate',
-      'V1PodSpec',
-      'V1PodTemplateSpec',
       'V1Secret',
-      'V1Volume',
     ]);
   });
 

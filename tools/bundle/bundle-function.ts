@@ -24,7 +24,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
   const awsModules = new Set<string>();
   const door = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8');
   const usesKubernetes = door.includes('/kubernetes-');
-  const usesSdk = /from '.*\/aws\//.test(door);
+  const hasClients = /from '.*\/aws\//.test(door);
   const main = await build({
     ...common(root),
     entryPoints: [path.join(root, 'functions', `${name}.ts`)],
@@ -33,7 +33,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     supported: { 'dynamic-import': false },
     plugins: [
       awsInSecondFile(awsModules),
-      ...(usesSdk ? [withoutUnreachedModules()] : []),
+      withoutUnreachedModules(hasClients),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root)) : []),
     ],
   });
@@ -47,7 +47,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...common(root),
       stdin: { contents, resolveDir: root, loader: 'ts' },
       outfile: path.join(folder, 'aws.cjs'),
-      plugins: [withoutUnreachedModules()],
+      plugins: [withoutUnreachedModules(true)],
     });
     files.push(keep(root, name, 'aws.cjs', second));
   }
