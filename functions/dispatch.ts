@@ -1,6 +1,7 @@
 // Job event → Kubernetes Job. Messages of the job queue are settled side by side; the ones that must come again are named
 // in a partial batch answer.
 import type { SQSBatchResponse } from 'aws-lambda';
+import { createAssumedRole } from '../lib/clients/assumed-role.ts';
 import type { AwsCredentials } from '../lib/clients/aws-credentials.ts';
 import { createEksCluster } from '../lib/clients/eks-cluster.ts';
 import { createEksToken } from '../lib/clients/eks-token.ts';
@@ -19,7 +20,11 @@ const { aws, cluster, executor, installation, patience } = config;
 const clock = createSystemClock();
 const credentials = (): Promise<AwsCredentials> => Promise.resolve(aws.credentials);
 const secret = createSecret(config.internalSecret, aws);
-const eks = { clusterName: cluster.name, region: cluster.region, credentials };
+const eksCredentials =
+  cluster.roleArn === undefined
+    ? credentials
+    : createAssumedRole({ roleArn: cluster.roleArn, region: aws.region, credentials });
+const eks = { clusterName: cluster.name, region: cluster.region, credentials: eksCredentials };
 const deps = {
   clock,
   executor,

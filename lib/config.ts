@@ -42,6 +42,8 @@ export interface DispatchConfig {
   readonly cluster: {
     readonly name: string;
     readonly region: string;
+    /** Role to assume for a cluster in another account. */
+    readonly roleArn?: string;
     readonly address?: { readonly endpoint: string; readonly caPem: string };
   };
   readonly installation: Installation;
@@ -115,6 +117,9 @@ const dispatchSchema = v.object(
     Installation: v.optional(v.pipe(text, v.regex(/^[a-z0-9]{1,16}$/, 'must be 1 to 16 of a-z and 0-9'))),
     EksClusterName: v.pipe(text, v.regex(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, 'must be the name of an EKS cluster')),
     EksRegion: optionalText,
+    EksRoleArn: v.optional(
+      v.pipe(text, v.regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/\S+$/, 'must be the ARN of an IAM role')),
+    ),
     EksEndpoint: v.optional(
       v.pipe(
         text,
@@ -190,6 +195,7 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
     cluster: {
       name: settings.EksClusterName,
       region: settings.EksRegion ?? settings.AWS_REGION,
+      ...(settings.EksRoleArn === undefined ? {} : { roleArn: settings.EksRoleArn }),
       ...(endpoint === undefined || caPem === undefined ? {} : { address: { endpoint, caPem } }),
     },
     installation: settings.Installation ?? installationOf(settings.TerrakubeApiUrl),

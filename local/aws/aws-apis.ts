@@ -11,7 +11,7 @@ import { listen } from '../lambda/listen.ts';
 import { type AwsCredentials, LOCAL_ACCOUNT, LOCAL_REGION } from './credentials.ts';
 
 /** What the stand-in answers to. */
-export type AwsOperation = 'DescribeCluster' | 'GetSecretValue';
+export type AwsOperation = 'DescribeCluster' | 'GetSecretValue' | 'AssumeRole';
 
 /** A cluster that DescribeCluster knows. */
 export interface LocalCluster {
@@ -37,6 +37,8 @@ export interface AwsApisOptions {
   readonly clusters: ReadonlyMap<string, LocalCluster>;
   /** Secret texts by name; an ARN of such a name (with its six characters) finds it too. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** Roles that may be assumed, by ARN, with the keys that STS gives for them; default is none. */
+  readonly roles?: ReadonlyMap<string, AwsCredentials>;
   /** Whose requests are taken. */
   readonly credentials: readonly AwsCredentials[];
   /** Default is a free port. */
@@ -82,7 +84,8 @@ interface Answer {
   readonly status: number;
   /** Set for a fault: how the SDK learns its name. */
   readonly errorType?: string;
-  readonly body: object;
+  /** A text is XML. */
+  readonly body: object | string;
 }
 
 async function handle(
@@ -92,7 +95,7 @@ async function handle(
   prepared: Map<AwsOperation, PreparedAnswer[]>,
 ): Promise<Answer> {
   const body = await text(request);
-  const operation = operationOf(request);
+  const operation = operationOf(request, body);
   if (operation === undefined) {
     return fault(400, 'UnknownOperationException', `${request.method} ${request.url} is not answered here`);
   }
@@ -106,10 +109,20 @@ async function handle(
   if (refusal) {
     return refusal;
   }
-  return operation === 'DescribeCluster' ? describeCluster(request, options) : getSecretValue(body, options);
+  switch (operation) {
+    case 'DescribeCluster':
+      return describeCluster(request, options);
+    case 'GetSecretValue':
+      return getSecretValue(body, options);
+    case 'AssumeRole':
+      return assumeRole(new URLSearchParams(body), options);
+  }
 }
 
-function operationOf({ method, url = '', headers }: IncomingMessage): AwsOperation | undefined {
+function operationOf({ method, url = '', headers }: IncomingMessage, body: string): AwsOperation | undefined {
+  if (method === 'POST' && new URLSearchParams(body).get('Action') === 'AssumeRole') {
+    return 'AssumeRole';
+  }
   if (method === 'GET' && CLUSTER_PATH.test(url)) {
     return 'DescribeCluster';
   }
@@ -122,6 +135,12 @@ const CLUSTER_PATH = /^\/clusters\/([^/?]+)$/;
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([a-z0-9-]+)\/([a-z]+)\/aws4_request, SignedHeaders=[a-z0-9;-]+, Signature=[0-9a-f]{64}$/;
 
+const SERVICES: Readonly<Record<AwsOperation, string>> = {
+  DescribeCluster: 'eks',
+  GetSecretValue: 'secretsmanager',
+  AssumeRole: 'sts',
+};
+
 function refusalOf(
   authorization: string | undefined,
   operation: AwsOperation,
@@ -131,7 +150,7 @@ function refusalOf(
     return fault(403, 'MissingAuthenticationTokenException', 'Missing Authentication Token');
   }
   const [, accessKeyId, , service] = AUTHORIZATION.exec(authorization) ?? [];
-  if (service !== (operation === 'DescribeCluster' ? 'eks' : 'secretsmanager')) {
+  if (service !== SERVICES[operation]) {
     return fault(403, 'InvalidSignatureException', 'Credential should be scoped to the correct service.');
   }
   return credentials.some((known) => known.accessKeyId === accessKeyId)
@@ -182,14 +201,38 @@ function getSecretValue(body: string, { secrets }: AwsApisOptions): Answer {
   };
 }
 
+/** How long the keys of a role live when the caller names no time. */
+const ROLE_LIFE_MS = 3_600_000;
+
+/** STS speaks XML. */
+function assumeRole(form: URLSearchParams, { roles }: AwsApisOptions): Answer {
+  const keys = roles?.get(form.get('RoleArn') ?? '');
+  if (!keys) {
+    const error = `<Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message>`;
+    return { status: 403, body: `<ErrorResponse><Error>${error}</Error></ErrorResponse>` };
+  }
+  const expiration = new Date(Date.now() + ROLE_LIFE_MS).toISOString();
+  const credentials = [
+    `<AccessKeyId>${keys.accessKeyId}</AccessKeyId>`,
+    `<SecretAccessKey>${keys.secretAccessKey}</SecretAccessKey>`,
+    `<SessionToken>${keys.sessionToken ?? ''}</SessionToken>`,
+    `<Expiration>${expiration}</Expiration>`,
+  ].join('');
+  const result = `<AssumeRoleResult><Credentials>${credentials}</Credentials></AssumeRoleResult>`;
+  return {
+    status: 200,
+    body: `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${result}</AssumeRoleResponse>`,
+  };
+}
+
 function fault(status: number, errorType: string, message: string): Answer {
   return { status, errorType, body: { __type: errorType, message } };
 }
 
 function send(response: ServerResponse, { status, errorType, body }: Answer): void {
   response.writeHead(status, {
-    'content-type': 'application/x-amz-json-1.1',
+    'content-type': typeof body === 'string' ? 'text/xml' : 'application/x-amz-json-1.1',
     ...(errorType !== undefined && { 'x-amzn-errortype': errorType }),
   });
-  response.end(JSON.stringify(body));
+  response.end(typeof body === 'string' ? body : JSON.stringify(body));
 }

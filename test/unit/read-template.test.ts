@@ -245,4 +245,9 @@ const dispatchDefaults = {
   ExecutorEphemeralTerminationGracePeriodSeconds: '60',
   ExecutorEphemeralTtlSecondsAfterFinished: '7200',
   ExecutorEphemeralRunAsNonRoot: 'true',
+  PayloadTransport: 'file',
+  PayloadMaxAgeSeconds: '1500',
+  MaxStarts: '3',
+  KeepAlive: 'true',
+  DispatchPaused: 'false',
 };
