@@ -12,7 +12,14 @@ import { type ScriptedServer, startScriptedServer } from '../support/scripted-se
 const SERVICES = ['AWS_ENDPOINT_URL_SQS', 'AWS_ENDPOINT_URL_EKS', 'AWS_ENDPOINT_URL_SECRETS_MANAGER'];
 let server: ScriptedServer;
 beforeAll(async () => {
-  server = await startScriptedServer(() => 'silence');
+  const asked = new Set<string>();
+  // Silent when it is asked for the first time, then quick to refuse: one time-out is enough to wait for.
+  server = await startScriptedServer(({ path, headers }) => {
+    const operation = `${path} ${headers['x-amz-target']}`;
+    if (asked.has(operation)) return { status: 403, headers: { 'x-amzn-errortype': 'AccessDenied' }, body: {} };
+    asked.add(operation);
+    return 'silence';
+  });
   for (const name of SERVICES) process.env[name] = server.url;
 });
 afterAll(async () => {
@@ -23,32 +30,32 @@ afterAll(async () => {
 const aws = { region: 'eu-central-1', credentials: async () => LOCAL_CREDENTIALS };
 const message = { body: 'x', attributes: {}, groupId: 'org-1' };
 
-describe.concurrent('an AWS API that never answers', () => {
+describe.concurrent('an AWS API that does not answer', () => {
   test.each<[string, string, string, () => Promise<unknown>]>([
     [
       'SQS',
       'queueUnavailable',
-      'SQS does not take the message (ETIMEDOUT).',
+      'SQS does not take the message (AccessDenied).',
       () => createJobQueue(createSqs(aws), `${server.url}/123456789012/jobs`).send(message),
     ],
     [
       'Secrets Manager',
       'secretUnavailable',
-      'Secret x cannot be read (ETIMEDOUT).',
+      'Secret x cannot be read (AccessDenied).',
       () => createSecretsManagerSecret({ ...aws, secretId: 'x' }).get(NOON),
     ],
     [
       'EKS',
       'clusterUnavailable',
-      'Cluster apps cannot be described (ETIMEDOUT).',
+      'Cluster apps cannot be described (AccessDenied).',
       () => createEksCluster({ ...aws, clusterName: 'apps' }).get(NOON),
     ],
-  ])('costs two attempts of four seconds (%s)', async (_, code, text, call) => {
+  ])('is asked once more after four seconds (%s)', async (_, code, text, call) => {
     const startedAt = performance.now();
     expect(await refusedWith(call())).toEqual({ code, message: text });
     const elapsedMs = performance.now() - startedAt;
-    expect(elapsedMs).toBeGreaterThan(7500);
-    expect(elapsedMs).toBeLessThan(12_000);
+    expect(elapsedMs).toBeGreaterThan(3900);
+    expect(elapsedMs).toBeLessThan(8000);
   });
 });
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiRefusal } from '../../lib/domain/create-answer.ts';
 import { buildPayloadSecret } from '../../lib/domain/payload-secret.ts';
-import type { ApiAnswer } from '../../lib/ports.ts';
+import type { ApiAnswer, JobStore } from '../../lib/ports.ts';
 import { isObject, type Json, listAt, objectAt, textAt } from '../../local/json.ts';
 import { kubernetesJob, payload, recordedVerdict } from '../support/builders.ts';
 import { type KubernetesBench, startKubernetesBench } from '../support/kubernetes-bench.ts';
@@ -226,22 +226,25 @@ describe('a recorded answer to a read', () => {
   });
 });
 
-describe('a recorded answer to a patch', () => {
-  const stop = (one: Recording) => answering(one).stopJob('job-17', '1', recordedVerdict());
+describe.each([
+  ['stops', (store: JobStore) => store.stopJob('job-17', '1', recordedVerdict())],
+  ['resumes', (store: JobStore) => store.resumeJob('job-17', '1')],
+] as const)('a recorded answer to a patch that %s', (_, run) => {
+  const patch = (one: Recording) => run(answering(one));
 
   test('says that the Job has changed', async () => {
-    expect(await stop(recording('409-stale-resource-version'))).toBe('conflict');
+    expect(await patch(recording('409-stale-resource-version'))).toBe('conflict');
   });
 
   test('says that the Job is gone', async () => {
-    expect(await stop(recording('404-job-get'))).toBe('notFound');
+    expect(await patch(recording('404-job-get'))).toBe('notFound');
   });
 
   test.each<[string, unknown]>([
     ['415-content-type', fault('clusterRefused', 415, 'Job job-17')],
     ['422-immutable-template', fault('clusterRefused', 422, 'Job job-17')],
     ['500-webhook-unreachable', fault('clusterUnavailable', 500, 'Job job-17')],
-  ])('that did not stop it is an error (%s)', async (file, error) => {
-    expect(await refusedWith(stop(recording(file)))).toEqual(error);
+  ])('that did not do it is an error (%s)', async (file, error) => {
+    expect(await refusedWith(patch(recording(file)))).toEqual(error);
   });
 });

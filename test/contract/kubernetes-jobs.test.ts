@@ -81,6 +81,19 @@ describe('a request', () => {
     });
   });
 
+  test('to resume a Job is one merge patch of version and suspension', async () => {
+    const bench = await start(created);
+    expect(await bench.store.resumeJob('job-17', '4711')).toBe('patched');
+    expect(seenOf(bench)).toEqual([
+      {
+        method: 'PATCH',
+        path: '/apis/batch/v1/namespaces/terrakube/jobs/job-17',
+        body: { metadata: { resourceVersion: '4711' }, spec: { suspend: false } },
+      },
+    ]);
+    expect(bench.server.seen[0]?.headers['content-type']).toBe('application/merge-patch+json');
+  });
+
   test('to create sends the object as JSON, byte for byte what was built', async () => {
     const bench = await start(created);
     await bench.store.createJob(job);

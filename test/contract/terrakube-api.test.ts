@@ -91,7 +91,7 @@ describe('a recorded exchange', () => {
     expect(server.seen.map(({ method, path }) => ({ method, path }))).toEqual([
       {
         method: 'GET',
-        path: `${JOB}?include=step&fields%5Bjob%5D=status,step&fields%5Bstep%5D=status,name,stepNumber,output`,
+        path: `${JOB}?include=step&fields%5Bjob%5D=status,comments,step&fields%5Bstep%5D=status,name,stepNumber,output`,
       },
     ]);
     expect(server.seen[0]?.headers).toMatchObject({ accept: 'application/vnd.api+json' });
@@ -106,7 +106,13 @@ describe('a recorded exchange', () => {
 
   test('of a job without steps gives none', async () => {
     const { terrakube } = await start(() => emptyJob);
-    expect(await terrakube.getJob(recordedIds)).toEqual({ status: 'queue', steps: [] });
+    expect(await terrakube.getJob(recordedIds)).toEqual({ status: 'queue', comments: null, steps: [] });
+  });
+
+  test('gives the comments of the job', async () => {
+    const attributes = { status: 'pending', comments: 'fresh 2/3' };
+    const { terrakube } = await start(() => ({ status: 200, body: { data: { type: 'job', attributes } } }));
+    expect(await terrakube.getJob(recordedIds)).toEqual({ ...attributes, steps: [] });
   });
 
   test('says that there is no such job', async () => {
@@ -138,8 +144,13 @@ describe('a recorded exchange', () => {
   test('to change a job names only what changes', async () => {
     const { terrakube, server } = await start(() => replyOf('patch_job_failed'));
     await terrakube.patchJob(recordedIds, { status: 'failed' });
+    await terrakube.patchJob(recordedIds, { status: 'pending', comments: 'fresh 2/3' });
     expect(server.seen.map(({ method, path, body }) => ({ method, path, body: JSON.parse(body) }))).toEqual([
-      { method: 'PATCH', path: JOB, body: { data: { type: 'job', id: '946281', attributes: { status: 'failed' } } } },
+      ...[{ status: 'failed' }, { status: 'pending', comments: 'fresh 2/3' }].map((attributes) => ({
+        method: 'PATCH',
+        path: JOB,
+        body: { data: { type: 'job', id: '946281', attributes } },
+      })),
     ]);
   });
 
@@ -208,6 +219,7 @@ describe.each(calls)('%s', (what, run) => {
     ],
     ['wrong media type', 'terrakubeRefused', 406, { status: 406 }],
     ['value that is too long', 'terrakubeRefused', 423, replyOf('patch_step_name_too_long')],
+    ['comment that is too long', 'terrakubeRefused', 423, replyOf('patch_job_comments_too_long')],
     ['redirect', 'terrakubeRefused', 302, { status: 302, headers: { location: '/login' } }],
     ['throttled request', 'terrakubeUnavailable', 429, { status: 429 }],
     ['fault of Terrakube', 'terrakubeUnavailable', 500, replyOf('auth_dispatch_issuer')],

@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 const job: Script = () => ({ status: 200, body: { data: { type: 'job', attributes: { status: 'queue' } } } });
-const aJob = { status: 'queue', steps: [] };
+const aJob = { status: 'queue', comments: null, steps: [] };
 const OTHER_SECRET = Buffer.alloc(32, 'another').toString('base64url');
 const keyOf = (secret: string) => Buffer.from(secret, 'base64url');
 
