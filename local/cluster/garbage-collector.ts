@@ -6,7 +6,7 @@
  */
 
 import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
-import { type ClusterObject, finalizersOf, isBeingDeleted, ownersOf, type Resource } from './objects.ts';
+import { type ClusterObject, finalizersOf, isBeingDeleted, ownersOf, placeOf, type Resource } from './objects.ts';
 import type { Operations } from './operations.ts';
 import type { Store } from './store.ts';
 
@@ -39,7 +39,8 @@ export function startGarbageCollector(store: Store, operations: Operations): () 
 
 function sweep(store: Store, operations: Operations): void {
   for (const { resource, object: seen } of store.everything()) {
-    const object = store.get(resource, seen.metadata.namespace, seen.metadata.name);
+    const { namespace, name } = placeOf(seen);
+    const object = store.get(resource, namespace, name);
     if (object === undefined) continue;
     if (isBeingDeleted(object)) finish(store, operations, { resource, object });
     else if (isAbandoned(store, object)) remove(store, operations, { resource, object });
@@ -68,7 +69,8 @@ function finish(store: Store, operations: Operations, owner: Entry): void {
 }
 
 function remove(store: Store, operations: Operations, { resource, object }: Entry): void {
-  const { namespace, name, uid } = object.metadata;
+  const { namespace, name } = placeOf(object);
+  const { uid } = object.metadata;
   if (store.get(resource, namespace, name)?.metadata.uid !== uid) return;
   operations.remove({ resource, namespace, name }, { propagationPolicy: 'Background' });
 }
@@ -90,7 +92,7 @@ function dropFinalizer(operations: Operations, entry: Entry, finalizer: string):
 }
 
 function changeMetadata(operations: Operations, entry: Entry, change: (metadata: JsonObject) => JsonObject): void {
-  const { namespace, name } = entry.object.metadata;
+  const { namespace, name } = placeOf(entry.object);
   operations.update(
     { resource: entry.resource, namespace, name },
     { part: 'object', change: (current) => ({ ...current, metadata: change(current.metadata) }) },

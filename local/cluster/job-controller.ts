@@ -5,7 +5,7 @@
 
 import { isEqual, isObject, type JsonObject, listAt, numberAt, objectAt, textAt } from '../json.ts';
 import { decide, finishedAtMs, type Tally } from './job-status.ts';
-import { type ClusterObject, isBeingDeleted, jobs, type OwnerReference, ownersOf, pods } from './objects.ts';
+import { type ClusterObject, isBeingDeleted, jobs, type OwnerReference, ownersOf, placeOf, pods } from './objects.ts';
 import type { Operations, Target } from './operations.ts';
 import type { Change, Store } from './store.ts';
 
@@ -68,7 +68,7 @@ export function startJobController(store: Store, operations: Operations): () => 
   function deletePods(job: ClusterObject): void {
     for (const pod of book.podsOf(job).filter((one) => !hasEnded(one) && !isBeingDeleted(one))) {
       if (objectAt(job, 'spec')['suspend'] === true) book.ignore(pod);
-      const { namespace, name } = pod.metadata;
+      const { namespace, name } = placeOf(pod);
       operations.remove({ resource: pods, namespace, name });
     }
   }
@@ -133,7 +133,8 @@ function createPodBook(): PodBook {
 }
 
 function createPod(operations: Operations, job: ClusterObject): void {
-  const { name, namespace, uid } = job.metadata;
+  const { namespace, name } = placeOf(job);
+  const { uid } = job.metadata;
   const template = objectAt(job, 'spec', 'template');
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true };
   const metadata = { ...objectAt(template, 'metadata'), generateName: `${name}-`, ownerReferences: [owner] };
@@ -142,7 +143,7 @@ function createPod(operations: Operations, job: ClusterObject): void {
 
 /** The Job that a change is about: the Job itself, or the controller of the pod. */
 function jobOf({ resource, object }: Change): Target | undefined {
-  const { namespace } = object.metadata;
+  const { namespace } = placeOf(object);
   const name = resource === jobs ? object.metadata.name : resource === pods ? controllerOf(object)?.name : undefined;
   return name === undefined ? undefined : { resource: jobs, namespace, name };
 }

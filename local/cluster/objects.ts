@@ -15,12 +15,15 @@ export interface Resource {
   readonly counted: boolean;
   /** The kind has a `status` subresource. */
   readonly hasStatus: boolean;
+  /** False for what belongs to the cluster as a whole. */
+  readonly namespaced: boolean;
 }
 
 /** What the server itself guarantees in an object's metadata; everything else is as the client sent it. */
 export type Metadata = JsonObject & {
   readonly name: string;
-  readonly namespace: string;
+  /** Absent where the kind has none. */
+  readonly namespace?: string;
   readonly uid: string;
   readonly resourceVersion: string;
 };
@@ -36,6 +39,7 @@ export const jobs: Resource = {
   apiVersion: 'batch/v1',
   counted: true,
   hasStatus: true,
+  namespaced: true,
 };
 
 /** Core Pods. */
@@ -44,14 +48,24 @@ export const pods: Resource = core('pods', 'Pod', true);
 /** Core Secrets. */
 export const secrets: Resource = core('secrets', 'Secret', false);
 
-/** All kinds. Events and ConfigMaps are stored and served like the others; nothing in the cluster reads them. */
+/** Nodes: a kubelet registers its own. */
+export const nodes: Resource = { ...core('nodes', 'Node', false), hasStatus: true, namespaced: false };
+
+/** All kinds. Those without a name above are stored and served like the others; nothing in the cluster reads them. */
 export const allResources: readonly Resource[] = [
   jobs,
   pods,
   secrets,
   core('configmaps', 'ConfigMap', false),
   core('events', 'Event', false),
+  nodes,
 ];
+
+/** Where an object is; the namespace is empty where its kind has none. */
+export function placeOf(object: ClusterObject): { readonly namespace: string; readonly name: string } {
+  const { namespace = '', name } = object.metadata;
+  return { namespace, name };
+}
 
 /** The plural with its group, as messages about an object name it: `jobs.batch`, `secrets`. */
 export function qualifiedPlural(resource: Resource): string {
@@ -109,5 +123,5 @@ function textsOf(value: Json | undefined): readonly string[] {
 }
 
 function core(plural: string, kind: string, counted: boolean): Resource {
-  return { plural, kind, group: '', apiVersion: 'v1', counted, hasStatus: counted };
+  return { plural, kind, group: '', apiVersion: 'v1', counted, hasStatus: counted, namespaced: true };
 }

@@ -11,6 +11,7 @@ import {
   isBeingDeleted,
   jobs,
   type Metadata,
+  nodes,
   pods,
   type Resource,
   randomSuffix,
@@ -76,7 +77,7 @@ export function createOperations(store: Store, namespaces: readonly string[]): O
 
   function create(where: Omit<Target, 'name'>, body: JsonObject, dryRun = false): ClusterObject {
     const { resource, namespace } = where;
-    if (!namespaces.includes(namespace)) throw namespaceNotFound(namespace);
+    if (resource.namespaced && !namespaces.includes(namespace)) throw namespaceNotFound(namespace);
     const object = newObject(resource, namespace, body);
     const name = object.metadata.name;
     const faults = faultsOf(resource, object);
@@ -140,7 +141,7 @@ function newObject(resource: Resource, namespace: string, body: JsonObject): Clu
   const metadata: Metadata = {
     ...without(given, 'deletionTimestamp', 'deletionGracePeriodSeconds', 'resourceVersion', 'generation'),
     name,
-    namespace,
+    ...(resource.namespaced ? { namespace } : {}),
     uid,
     resourceVersion: '',
     creationTimestamp: timestamp(Date.now()),
@@ -151,6 +152,7 @@ function newObject(resource: Resource, namespace: string, body: JsonObject): Clu
   const spec = objectAt(body, 'spec');
   if (resource === jobs) return { ...fields, ...typed, metadata, spec: jobSpec(spec, name, uid), status: {} };
   if (resource === pods) return { ...fields, ...typed, metadata, spec: podSpec(spec), status: { phase: 'Pending' } };
+  if (resource === nodes) return { ...fields, ...typed, metadata, status: objectAt(body, 'status') };
   return { ...(resource === secrets ? secretFields(fields) : fields), ...typed, metadata };
 }
 
@@ -162,13 +164,14 @@ function merged(target: Target, current: ClusterObject, wanted: JsonObject): Clu
   if (faults.length > 0) throw invalid(resource, name, faults);
   const fixed = Object.fromEntries(kept.flatMap((key) => entry(key, current.metadata[key])));
   const { namespace, uid, resourceVersion } = current.metadata;
+  const place = namespace === undefined ? { name } : { name, namespace };
   const grown = resource.counted && !isEqual(objectAt(wanted, 'spec'), objectAt(current, 'spec'));
   const generation = (numberAt(current, 'metadata', 'generation') ?? 1) + 1;
   return {
     ...wanted,
     kind: resource.kind,
     apiVersion: resource.apiVersion,
-    metadata: { ...given, ...fixed, name, namespace, uid, resourceVersion, ...(grown ? { generation } : {}) },
+    metadata: { ...given, ...fixed, ...place, uid, resourceVersion, ...(grown ? { generation } : {}) },
     ...(resource.hasStatus ? { status: objectAt(current, 'status') } : {}),
   };
 }

@@ -34,25 +34,26 @@ export function parseRoute(method: string, url: URL): Route {
   const apiVersion = core ?? group;
   const resource = allResources.find((known) => known.apiVersion === apiVersion && known.plural === plural);
   if (resource === undefined || !hasSubresource(resource, subresource)) throw pathNotFound();
-  if (name !== '' && namespace === '') throw pathNotFound();
+  if (resource.namespaced ? name !== '' && namespace === '' : namespace !== '') throw pathNotFound();
   const isWatch = ['1', 'true'].includes(url.searchParams.get('watch') ?? '');
-  const verb = verbOf(method, { name, namespace, subresource, isWatch });
+  const verb = verbOf(method, { name, isPlace: resource.namespaced === (namespace !== ''), subresource, isWatch });
   if (verb === undefined) throw methodNotAllowed();
   return { verb, resource, namespace, name: decodeURIComponent(name), subresource };
 }
 
 interface Shape {
   readonly name: string;
-  readonly namespace: string;
+  /** The path names one place for objects: a namespace, for kinds that have one. */
+  readonly isPlace: boolean;
   readonly subresource: string;
   readonly isWatch: boolean;
 }
 
-function verbOf(method: string, { name, namespace, subresource, isWatch }: Shape): Verb | undefined {
+function verbOf(method: string, { name, isPlace, subresource, isWatch }: Shape): Verb | undefined {
   if (subresource === 'binding') return method === 'POST' ? 'create' : undefined;
   const whole = name === '';
   if (method === 'GET' && whole) return isWatch ? 'watch' : 'list';
-  if (method === 'POST' && whole && namespace !== '') return 'create';
+  if (method === 'POST' && whole && isPlace) return 'create';
   if (whole) return undefined;
   if (method === 'GET') return 'get';
   if (method === 'PUT') return 'update';

@@ -4,7 +4,7 @@
  */
 
 import type { JsonObject } from '../json.ts';
-import type { ClusterObject, Resource } from './objects.ts';
+import { type ClusterObject, placeOf, type Resource } from './objects.ts';
 
 /** One change of one object. */
 export interface Change {
@@ -56,7 +56,7 @@ export function createStore(): Store {
 
   function record(type: Change['type'], resource: Resource, object: JsonObject & ClusterObject): ClusterObject {
     version += 1;
-    const key = keyOf(resource, object.metadata.namespace, object.metadata.name);
+    const key = keyOf(resource, placeOf(object));
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
     const change = { type, resource, object: stored, before: kept.get(key)?.object, version };
     if (type === 'DELETED') {
@@ -75,7 +75,7 @@ export function createStore(): Store {
   return {
     version: () => version,
     oldestVersion: () => oldest,
-    get: (resource, namespace, name) => kept.get(keyOf(resource, namespace, name))?.object,
+    get: (resource, namespace, name) => kept.get(keyOf(resource, { namespace, name }))?.object,
     list: (resource, namespace) =>
       [...kept.entries()]
         .filter(([, entry]) => entry.resource === resource)
@@ -85,7 +85,7 @@ export function createStore(): Store {
     hasUid: (uid) => uids.has(uid),
     everything: () => [...kept.values()],
     put: (resource, object) => {
-      const key = keyOf(resource, object.metadata.namespace, object.metadata.name);
+      const key = keyOf(resource, placeOf(object));
       return record(kept.has(key) ? 'MODIFIED' : 'ADDED', resource, object);
     },
     remove: (resource, object) => record('DELETED', resource, object),
@@ -97,6 +97,6 @@ export function createStore(): Store {
   };
 }
 
-function keyOf(resource: Resource, namespace: string, name: string): string {
-  return `${resource.plural}/${namespace}/${name}`;
+function keyOf(resource: Resource, place: ReturnType<typeof placeOf>): string {
+  return `${resource.plural}/${place.namespace}/${place.name}`;
 }

@@ -9,8 +9,12 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isObject, type JsonObject, listAt, textAt } from '../json.ts';
 import { type ApiEvent, type ClusterApi, createClusterApi } from './api.ts';
+import { createEventRecorder } from './events.ts';
+import { unreachableImages } from './image.ts';
+import type { LogLine, RunContext } from './life.ts';
+import { describeNode, type Node, registerNode } from './node.ts';
 import { parsePod } from './pod.ts';
-import { isFor, type LogLine, type PodRun, type RunContext, runPod } from './pod-run.ts';
+import { isFor, type PodRun, runPod } from './pod-run.ts';
 
 /** How the kubelet starts. */
 export interface KubeletOptions {
@@ -18,11 +22,18 @@ export interface KubeletOptions {
   readonly server: string;
   /** The authority that has signed its certificate. */
   readonly caPem: string;
-  /** A bearer token that may watch and bind pods, write their status, delete them, and read Secrets and ConfigMaps. */
+  /**
+   * A bearer token that may watch and bind pods, write their status, delete them, read Secrets and ConfigMaps, and write the
+   * node and Events.
+   */
   readonly token: string;
   readonly namespace: string;
   /** Command and arguments that stand in for the image of a container that has no `command`. */
   readonly executor: readonly string[];
+  /** What the node offers, where that is to differ from {@link describeNode}'s. */
+  readonly node?: Partial<Node>;
+  /** Images that cannot be pulled; by default those of registries under `.invalid`. */
+  readonly unpullable?: RegExp;
   /** Called for each line of output. */
   onLog?(line: LogLine): void;
 }
@@ -33,22 +44,27 @@ export interface Kubelet {
   close(): Promise<void>;
 }
 
-/** The node that pods are bound to. */
-const nodeName = 'local';
-
 /** A watch is opened anew after this long, as kubelets do. */
 const watchSeconds = 300;
 
 /** Between two tries when the API server does not answer. */
 const reconnectMs = 200;
 
-/** Starts a kubelet. It resolves once the pods that exist have been seen. */
+/**
+ * Starts a kubelet. It resolves once its node is registered and the pods that exist have been seen.
+ *
+ * @throws Error when the API server cannot be reached, or refuses the node.
+ */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const root = await mkdtemp(join(tmpdir(), 'kubelet-'));
   const api = createClusterApi(options);
+  const node = describeNode(options.node);
+  const events = createEventRecorder(api, node.name);
   const runs = createRuns({
     api,
-    nodeName,
+    node,
+    events,
+    unpullable: options.unpullable ?? unreachableImages,
     entrypoint: options.executor,
     root,
     log: (line) => options.onLog?.(line),
@@ -56,6 +72,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const state = { closed: false };
   const path = `/api/v1/namespaces/${options.namespace}/pods`;
   const seen = Promise.withResolvers<void>();
+  try {
+    await registerNode(api, node);
+  } catch (error) {
+    api.close();
+    await rm(root, { recursive: true, force: true });
+    throw error;
+  }
   const following = follow({ api, path, runs, isClosed: () => state.closed, onListed: seen.resolve });
   // A process that ends without close() must not leave containers behind.
   process.once('exit', runs.killAll);
@@ -90,7 +113,7 @@ function createRuns(context: RunContext): Runs {
       run?.vanish();
       taken.delete(pod.uid);
     } else if (run !== undefined) run.update(pod);
-    else if (isFor(pod, context.nodeName)) taken.set(pod.uid, runPod(pod, context));
+    else if (isFor(pod, context.node.name)) taken.set(pod.uid, runPod(pod, context));
   }
 
   return {

@@ -1,6 +1,6 @@
 /** The pod statuses that a kubelet reports, as merge patches of `pods/status`. Pure. */
 
-import type { JsonObject } from '../json.ts';
+import { type JsonObject, textAt } from '../json.ts';
 import type { ContainerEnd } from './container-process.ts';
 import type { Pod } from './pod.ts';
 import type { Waiting } from './sources.ts';
@@ -8,6 +8,13 @@ import type { Waiting } from './sources.ts';
 /** Bytes of output, and of a message file, that fit into a termination message. */
 const maxLogMessageBytes = 2048;
 const maxFileMessageBytes = 4096;
+
+/** No node takes the pod. */
+export function unscheduledStatus(message: string): JsonObject {
+  const lastTransitionTime = timestamp(Date.now());
+  const why = { reason: 'Unschedulable', message };
+  return { conditions: [{ type: 'PodScheduled', status: 'False', lastProbeTime: null, lastTransitionTime, ...why }] };
+}
 
 /** The container waits. */
 export function waitingStatus(pod: Pod, waiting: Waiting): JsonObject {
@@ -47,7 +54,13 @@ export function lostStatus(pod: Pod): JsonObject {
   });
 }
 
+/** What is told about a command that cannot be started. */
+export function startFailure(fault: string): string {
+  return `failed to start container process: ${fault}`;
+}
+
 function statusOf(pod: Pod, phase: string, state: JsonObject): JsonObject {
+  const { name, image } = pod.container;
   const ready = phase === 'Running';
   const ended = phase === 'Succeeded' || phase === 'Failed';
   const at = timestamp(Date.now());
@@ -57,8 +70,8 @@ function statusOf(pod: Pod, phase: string, state: JsonObject): JsonObject {
     status: isTrue ? 'True' : 'False',
     lastTransitionTime: at,
     ...(isTrue ? {} : { reason: why }),
+    ...(isTrue || ended ? {} : { message: `containers with unready status: [${name}]` }),
   });
-  const { name, image } = pod.container;
   return {
     phase,
     conditions: [
@@ -69,6 +82,7 @@ function statusOf(pod: Pod, phase: string, state: JsonObject): JsonObject {
     ],
     hostIP: '127.0.0.1',
     podIP: '127.0.0.1',
+    startTime: textAt(pod.object, 'status', 'startTime') ?? at,
     containerStatuses: [
       { name, image, imageID: '', state, lastState: {}, ready, started: ready && !ended, restartCount: 0 },
     ],
@@ -76,7 +90,7 @@ function statusOf(pod: Pod, phase: string, state: JsonObject): JsonObject {
 }
 
 function messageOf(pod: Pod, end: ContainerEnd & { fileMessage: string }): string {
-  if (end.fault !== undefined) return `failed to start container process: ${end.fault}`;
+  if (end.fault !== undefined) return startFailure(end.fault);
   if (end.fileMessage !== '') return tail(end.fileMessage, maxFileMessageBytes);
   if (end.exitCode === 0 || !pod.container.fallsBackToLogs || end.lastLines.length === 0) return '';
   return tail(`${end.lastLines.join('\n')}\n`, maxLogMessageBytes);

@@ -1,6 +1,7 @@
 /** A pod as far as this kubelet reads it: one container, its sources of files and environment, and what was asked of it. */
 
 import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from '../json.ts';
+import { parseQuantity } from './quantity.ts';
 
 /** A reference to a Secret or ConfigMap. */
 export interface Source {
@@ -51,6 +52,10 @@ export interface Pod {
   readonly deletionGraceSeconds: number | undefined;
   readonly container: Container;
   readonly volumes: readonly Volume[];
+  /** Labels that its node must have. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  /** What all its containers ask for, by resource. */
+  readonly requests: Readonly<Record<string, number>>;
   /** The whole object, for `fieldRef`. */
   readonly object: JsonObject;
 }
@@ -71,8 +76,25 @@ export function parsePod(object: JsonObject): Pod {
         : (numberAt(metadata, 'deletionGracePeriodSeconds') ?? 0),
     container: parseContainer(objectAt(listAt(spec, 'containers')[0])),
     volumes: listAt(spec, 'volumes').filter(isObject).map(parseVolume),
+    nodeSelector: Object.fromEntries(
+      Object.entries(objectAt(spec, 'nodeSelector')).map(([key, value]) => [key, String(value)]),
+    ),
+    requests: parseRequests(listAt(spec, 'containers')),
     object,
   };
+}
+
+/** A container without a request for a resource asks for its limit. */
+function parseRequests(containers: readonly Json[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (const container of containers) {
+    const resources = objectAt(container, 'resources');
+    const asked = { ...objectAt(resources, 'limits'), ...objectAt(resources, 'requests') };
+    for (const [name, quantity] of Object.entries(asked)) {
+      sums[name] = (sums[name] ?? 0) + parseQuantity(String(quantity));
+    }
+  }
+  return sums;
 }
 
 /** Whether the pod needs a kubelet no more. */
