@@ -1,10 +1,7 @@
 // Job event → Kubernetes Job. Messages of the job queue are settled side by side; the ones that must come again are named
 // in a partial batch answer.
 import type { SQSBatchResponse } from 'aws-lambda';
-import { createAssumedRole } from '../lib/clients/assumed-role.ts';
-import type { AwsCredentials } from '../lib/clients/aws-credentials.ts';
-import { createEksCluster } from '../lib/clients/eks-cluster.ts';
-import { createEksToken } from '../lib/clients/eks-token.ts';
+import { createEksSignIn } from '../lib/clients/eks-sign-in.ts';
 import { createMessageHandling } from '../lib/clients/job-queue.ts';
 import { createKubernetesJobs } from '../lib/clients/kubernetes-jobs.ts';
 import { createSecret } from '../lib/clients/secrets.ts';
@@ -16,36 +13,21 @@ import { settleMessage } from '../lib/flows/settle-message.ts';
 import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
 
 const config = loadDispatchConfig(process.env);
-const { aws, cluster, executor, installation, patience } = config;
+const { aws, executor, terrakubeApiUrl: apiUrl } = config;
 const clock = createSystemClock();
-const credentials = (): Promise<AwsCredentials> => Promise.resolve(aws.credentials);
-const secret = createSecret(config.internalSecret, aws);
-const eksCredentials =
-  cluster.roleArn === undefined
-    ? credentials
-    : createAssumedRole({ roleArn: cluster.roleArn, region: aws.region, credentials });
-const eks = { clusterName: cluster.name, region: cluster.region, credentials: eksCredentials };
+const { now } = clock;
+const credentials = () => Promise.resolve(aws.credentials);
+// The SDK is in a file of its own: most batches neither wait nor move a message aside.
+const loadSqs = async () => (await import('../lib/clients/aws/sqs.ts')).createSqs({ region: aws.region, credentials });
 const deps = {
+  ...config,
   clock,
-  executor,
-  installation,
-  patience,
   errorFields,
   random: Math.random,
-  jobs: createKubernetesJobs({
-    cluster: createEksCluster({ ...eks, ...(cluster.address === undefined ? {} : { configured: cluster.address }) }),
-    token: createEksToken(eks),
-    namespace: executor.namespace,
-    now: clock.now,
-  }),
-  terrakube: createTerrakubeApi({ apiUrl: config.terrakubeApiUrl, secret, now: clock.now }),
-  // In a file of its own: most batches neither wait nor move a message aside.
-  messages: createMessageHandling(
-    async () => (await import('../lib/clients/aws/sqs.ts')).createSqs({ region: aws.region, credentials }),
-    config,
-  ),
+  jobs: createKubernetesJobs({ ...createEksSignIn(config), namespace: executor.namespace, now }),
+  terrakube: createTerrakubeApi({ apiUrl, secret: createSecret(config.internalSecret, aws), now }),
+  messages: createMessageHandling(loadSqs, config),
 };
-
 const warnings =
   executor.transport === 'env' ? ['payloads stand in the audit log of the cluster: PayloadTransport is env'] : [];
 

@@ -61,10 +61,7 @@ export function createVerdict(created: CreatedKind, answer: ApiRefusal | 'noAnsw
     case 403:
       return { kind: 'terminal', reason: forbidden(created, answer, namespace) };
     case 404:
-      return {
-        kind: 'terminal',
-        reason: answer.kind === 'namespaces' ? missingNamespace(answer, namespace) : notUnderstood(created, answer),
-      };
+      return { kind: 'terminal', reason: missingNamespace(answer, namespace) };
     case 413:
       return { kind: 'terminal', reason: tooLarge(created) };
     case 400:
@@ -99,6 +96,14 @@ function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefin
   if (status === 429) return { kind: 'wait', cause: 'throttled', text: 'the Kubernetes API is throttling', ...atLeast };
   if (status >= 500)
     return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}`, ...atLeast };
+  // A proxy, or a wrong address: it says nothing about this step, and everybody's would fail.
+  if (status === 404 && answer.kind !== 'namespaces') {
+    return {
+      kind: 'wait',
+      cause: 'unavailable',
+      text: 'the Kubernetes API is not at its address (404); check EksEndpoint',
+    };
+  }
   if (isUnauthorized(answer)) {
     return { kind: 'wait', cause: 'unauthorized', text: UNAUTHORIZED_TEXT };
   }

@@ -70,6 +70,27 @@ describe('intake', () => {
     }
   });
 
+  test('answers 503 while Secrets Manager cannot be reached', async () => {
+    // Only the bundles show it: the SDK is in a file of its own, with its own copies of our classes.
+    const broken = await startRunningStack({
+      pollers: false,
+      functionSettings: { AWS_ENDPOINT_URL_SECRETS_MANAGER: 'http://127.0.0.1:9' },
+    });
+    try {
+      const event = JSON.parse(read('intake.rest-api.json').replace('<JWT>', await freshToken(broken.stack)));
+      const result = await broken.stack.lambda.invoke('intake', event);
+
+      const answer: { statusCode: number; body: string } = JSON.parse(result.payload);
+      expect(answer.statusCode).toBe(503);
+      expect(JSON.parse(answer.body)).toEqual({
+        code: 'unavailable',
+        message: 'Secret terrakube-internal-secret cannot be read (ECONNREFUSED).',
+      });
+    } finally {
+      await broken.stack.close();
+    }
+  });
+
   test('whose settings are wrong fails at init with all faults, and the front door answers 503', async () => {
     const broken = await startRunningStack({
       pollers: false,

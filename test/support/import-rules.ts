@@ -80,6 +80,9 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
 /** What clients share, so that they may import it as values: connections, and what there is to say about AWS errors. */
 const SHARED_BY_CLIENTS = /^lib\/clients\/(keep-alive-http|kubernetes-http|aws-fault)\.ts$/;
 
+/** The one client that is made of others: address, token and role are one sign-in. */
+const MADE_OF_CLIENTS = 'lib/clients/eks-sign-in.ts';
+
 /** Packages by file: the first pattern that fits a file says what it may import, besides its rooms. */
 const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<string, Rule>>])[] = [
   [/^lib\/domain\/(job-name|dispatch-request)\.ts$/, { 'node:crypto': VALUES }],
@@ -150,6 +153,7 @@ function isAllowed(path: string, from: string, how: How): boolean {
   const target = posix.normalize(posix.join(posix.dirname(path), from));
   const [room, targetRoom] = [roomOf(path), roomOf(target)];
   if ((room === 'clients' || room === 'aws') && SHARED_BY_CLIENTS.test(target)) return true;
+  if (path === MADE_OF_CLIENTS && targetRoom === 'clients') return true;
   return ROOMS[room][targetRoom]?.[how] ?? false;
 }
 

@@ -233,8 +233,15 @@ describe('an answer that stays', () => {
     });
   });
 
+  test('404-path: it is not the cluster that answers, which may change', () => {
+    expect(verdictOf('404-path')).toEqual({
+      kind: 'wait',
+      cause: 'unavailable',
+      text: 'the Kubernetes API is not at its address (404); check EksEndpoint',
+    });
+  });
+
   test.each([
-    ['404-path', 'The Kubernetes API answered 404 NotFound: the server could not find the requested resource'],
     [
       '405-method',
       'The Kubernetes API answered 405 MethodNotAllowed: the server does not allow this method on the requested resource',
