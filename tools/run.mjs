@@ -27,6 +27,7 @@ const commands = {
   ],
   build: [['tools/build.ts']],
   bench: [['bench/post-to-job.ts']],
+  'bench:dispatch-rate': [['bench/dispatch-rate.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
 
