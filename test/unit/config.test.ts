@@ -182,6 +182,15 @@ describe('the settings of dispatch', () => {
     );
     expect(dispatch().installation).toMatch(/^[0-9a-f]{8}$/);
   });
+  test('take names of the greatest length', () => {
+    const longest = {
+      EksClusterName: 'c'.repeat(100),
+      ExecutorEphemeralNamespace: 'n'.repeat(63),
+      Installation: 'i'.repeat(16),
+    };
+    const { cluster, executor, installation } = dispatch(longest);
+    expect([cluster.name, executor.namespace, installation]).toEqual(Object.values(longest));
+  });
   test('take Terrakube over http', () => {
     expect(dispatch({ TerrakubeApiUrl: 'http://api:8080/x' }).terrakubeApiUrl).toBe('http://api:8080/x');
   });
