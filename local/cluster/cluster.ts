@@ -11,6 +11,7 @@ import { startJobController } from './job-controller.ts';
 import { createLister } from './list.ts';
 import type { ClusterObject } from './objects.ts';
 import { createOperations } from './operations.ts';
+import { podCollectionMs, startPodCollector } from './pod-tracking.ts';
 import { createRules, type Rule, type Rules } from './rules.ts';
 import { createStore } from './store.ts';
 
@@ -20,6 +21,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** The namespaces that exist; by default `terrakube`. */
   readonly namespaces?: readonly string[];
+  /** Between two rounds of the pod garbage collector; 20 s by default. */
+  readonly podCollectionMs?: number;
   /** The user behind a bearer token; undefined is answered 401. */
   authenticate(token: string): Promise<string | undefined>;
   /** Called for every change, at once. */
@@ -61,7 +64,11 @@ export async function startCluster(options: ClusterOptions): Promise<StandInClus
   const rules = createRules();
   const { authenticate, onChange } = options;
   if (onChange !== undefined) store.subscribe(({ type, object }) => onChange({ type, object }));
-  const stoppers = [startJobController(store, operations), startGarbageCollector(store, operations)];
+  const stoppers = [
+    startJobController(store, operations),
+    startGarbageCollector(store, operations),
+    startPodCollector(store, operations, options.podCollectionMs ?? podCollectionMs),
+  ];
   const handler = createHandler({ store, operations, lister: createLister(store), authenticate });
 
   const certificates = await makeCertificates();

@@ -7,6 +7,7 @@ import { isEqual, isObject, type JsonObject, listAt, numberAt, objectAt, textAt 
 import { decide, finishedAtMs, type Tally } from './job-status.ts';
 import { type ClusterObject, isBeingDeleted, jobs, type OwnerReference, ownersOf, placeOf, pods } from './objects.ts';
 import type { Operations, Target } from './operations.ts';
+import { hasEnded, releasePods, trackingFinalizer } from './pod-tracking.ts';
 import type { Change, Store } from './store.ts';
 
 /** Timers longer than this overflow in Node; a Job that far from its deadline is simply looked at again. */
@@ -19,14 +20,23 @@ export function startJobController(store: Store, operations: Operations): () => 
   const due = new Map<string, Target>();
   let working: NodeJS.Immediate | undefined;
 
+  /** Soon, once: a Job to look at, or a pod whose Job is gone. */
   function enqueue(target: Target): void {
-    due.set(`${target.namespace}/${target.name}`, target);
+    due.set(`${target.resource.plural}/${target.namespace}/${target.name}`, target);
     working ??= setImmediate(() => {
       working = undefined;
       const targets = [...due.values()];
       due.clear();
-      for (const one of targets) sync(one);
+      for (const one of targets) {
+        if (one.resource === jobs) sync(one);
+        else releaseLeft(one);
+      }
     });
+  }
+
+  function releaseLeft({ namespace, name }: Target): void {
+    const pod = store.get(pods, namespace, name);
+    if (pod !== undefined && !store.hasUid(controllerOf(pod)?.uid ?? '')) releasePods(operations, [pod]);
   }
 
   function wake(target: Target, atMs: number): void {
@@ -41,15 +51,18 @@ export function startJobController(store: Store, operations: Operations): () => 
 
   function sync(target: Target): void {
     const job = store.get(jobs, target.namespace, target.name);
-    if (job === undefined || isBeingDeleted(job)) return;
-    const endMs = finishedAtMs(job);
-    if (endMs === undefined) advance(job, target);
-    else expire(job, target, endMs);
+    if (job !== undefined && !isBeingDeleted(job)) {
+      const endMs = finishedAtMs(job);
+      if (endMs === undefined) advance(job, target);
+      else expire(job, target, endMs);
+    }
+    const now = store.get(jobs, target.namespace, target.name);
+    if (now !== undefined) releasePods(operations, book.podsOf(now), now);
   }
 
   function advance(job: ClusterObject, target: Target): void {
     const decision = decide(job, book.tally(job), Date.now());
-    if (decision.pods === 'delete') deletePods(job);
+    if (decision.pods === 'delete') deletePods(operations, book, job);
     if (decision.pods === 'create') createPod(operations, job);
     if (decision.wakeAtMs !== undefined) wake(target, decision.wakeAtMs);
     if (!isEqual(decision.status, objectAt(job, 'status'))) {
@@ -65,18 +78,14 @@ export function startJobController(store: Store, operations: Operations): () => 
     else operations.remove(target, { propagationPolicy: 'Foreground', uid: job.metadata.uid });
   }
 
-  function deletePods(job: ClusterObject): void {
-    for (const pod of book.podsOf(job).filter((one) => !hasEnded(one) && !isBeingDeleted(one))) {
-      if (objectAt(job, 'spec')['suspend'] === true) book.ignore(pod);
-      const { namespace, name } = placeOf(pod);
-      operations.remove({ resource: pods, namespace, name });
-    }
-  }
-
   const unsubscribe = store.subscribe((change) => {
     book.see(change);
     const target = jobOf(change);
     if (target !== undefined) enqueue(target);
+    const isLeft = !store.hasUid(controllerOf(change.object)?.uid ?? '');
+    if (change.resource === pods && change.type !== 'DELETED' && isLeft) {
+      enqueue({ resource: pods, ...placeOf(change.object) });
+    }
   });
   return () => {
     unsubscribe();
@@ -132,12 +141,26 @@ function createPodBook(): PodBook {
   return { see, podsOf, tally, ignore: (pod) => ignored.add(pod.metadata.uid) };
 }
 
+/** Deletes what still runs; what a suspended Job lets go does not count. */
+function deletePods(operations: Operations, book: PodBook, job: ClusterObject): void {
+  for (const pod of book.podsOf(job).filter((one) => !hasEnded(one) && !isBeingDeleted(one))) {
+    if (objectAt(job, 'spec')['suspend'] === true) book.ignore(pod);
+    const { namespace, name } = placeOf(pod);
+    operations.remove({ resource: pods, namespace, name });
+  }
+}
+
 function createPod(operations: Operations, job: ClusterObject): void {
   const { namespace, name } = placeOf(job);
   const { uid } = job.metadata;
   const template = objectAt(job, 'spec', 'template');
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true, blockOwnerDeletion: true };
-  const metadata = { ...objectAt(template, 'metadata'), generateName: `${name}-`, ownerReferences: [owner] };
+  const metadata = {
+    ...objectAt(template, 'metadata'),
+    generateName: `${name}-`,
+    ownerReferences: [owner],
+    finalizers: [trackingFinalizer],
+  };
   operations.create({ resource: pods, namespace }, { metadata, spec: objectAt(template, 'spec') });
 }
 
@@ -154,10 +177,6 @@ function controllerOf(pod: JsonObject): OwnerReference | undefined {
 
 function phaseOf(pod: JsonObject): string | undefined {
   return textAt(pod, 'status', 'phase');
-}
-
-function hasEnded(pod: JsonObject): boolean {
-  return phaseOf(pod) === 'Succeeded' || phaseOf(pod) === 'Failed';
 }
 
 function isReady(pod: JsonObject): boolean {

@@ -3,7 +3,7 @@
  * that passes here may still be refused by a real API server; one that fails here is refused there as well.
  */
 
-import { isEqual, type JsonObject, numberAt, objectAt, textAt } from '../json.ts';
+import { isEqual, type JsonObject, numberAt, objectAt, textAt, without } from '../json.ts';
 import { containersOf } from './defaults.ts';
 import { jobs, pods, type Resource, secrets } from './objects.ts';
 import type { FieldFault } from './statuses.ts';
@@ -43,12 +43,22 @@ export function changeFaults(resource: Resource, before: JsonObject, after: Json
   }
   if (resource === jobs) {
     const template = objectAt(after, 'spec', 'template');
-    if (!isEqual(template, objectAt(before, 'spec', 'template'))) {
+    if (!isEqual(fixedTemplate(before, template), fixedTemplate(before, objectAt(before, 'spec', 'template')))) {
       faults.push(invalidValue('spec.template', template, 'field is immutable'));
     }
   }
   if (resource === secrets && before['immutable'] === true) faults.push(...frozenFaults(before, after));
   return [...faults, ...faultsOf(resource, after)];
+}
+
+/** What of a Job's template may not change: all of it, but for what places the pods of a Job that has never started. */
+function fixedTemplate(job: JsonObject, template: JsonObject): JsonObject {
+  const isNew = objectAt(job, 'spec')['suspend'] === true && textAt(job, 'status', 'startTime') === undefined;
+  if (!isNew) return template;
+  return {
+    metadata: without(objectAt(template, 'metadata'), 'labels', 'annotations'),
+    spec: without(objectAt(template, 'spec'), 'nodeSelector', 'tolerations', 'affinity', 'schedulingGates'),
+  };
 }
 
 function frozenFaults(before: JsonObject, after: JsonObject): readonly FieldFault[] {

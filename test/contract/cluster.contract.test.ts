@@ -9,7 +9,8 @@ const token = 'known-token';
 const jobs = '/apis/batch/v1/namespaces/terrakube/jobs';
 
 function start(): Promise<StandInCluster> {
-  return startCluster({ authenticate: async (given) => (given === token ? 'tester' : undefined) });
+  const podCollectionMs = 100;
+  return startCluster({ podCollectionMs, authenticate: async (given) => (given === token ? 'tester' : undefined) });
 }
 
 describeCluster('the stand-in cluster', async () => {

@@ -165,6 +165,22 @@ export function jobTests(context: () => Context): void {
     expect(objectAt(body, 'status')['active']).toBeUndefined();
   });
 
+  test('a pod on no node that is deleted fails the Job once it is collected', { timeout: 60_000 }, async () => {
+    const { client, jobs, pods, create, podOf } = context();
+    const name = fresh();
+    await create(jobs, aJob(name));
+    const pod = await podOf(name);
+    const path = `${pods}/${textAt(pod, 'metadata', 'name')}`;
+    const deleted = await client.send('DELETE', path);
+    const waiting = await client.send('GET', path);
+    expect(deleted).toMatchObject({ status: 200, body: { metadata: { deletionGracePeriodSeconds: 0 } } });
+    expect(objectAt(waiting.body, 'metadata')['finalizers']).toEqual(['batch.kubernetes.io/job-tracking']);
+    await expect
+      .poll(async () => conditionsOf((await client.send('GET', `${jobs}/${name}`)).body), { timeout: 50_000 })
+      .toEqual(['FailureTarget/BackoffLimitExceeded', 'Failed/BackoffLimitExceeded']);
+    expect((await client.send('GET', path)).status).toBe(404);
+  });
+
   test('a Job past its deadline loses its pod and fails', async () => {
     const { jobs, create, podOf, eventually } = context();
     const name = fresh();

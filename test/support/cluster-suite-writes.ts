@@ -227,12 +227,15 @@ export function patchTests(context: () => Context): void {
 
     const other = { name: 'executor', image: 'localhost/other:1' };
     const template = await patch({ spec: { template: { spec: { containers: [other] } } } });
+    const place = await patch({ spec: { template: { metadata: { labels: { colour: 'red' } } } } });
     const deadline = await patch({ spec: { activeDeadlineSeconds: 900 } });
     const labels = await patch({ metadata: { labels: { colour: 'red' } } });
 
     expect(template).toMatchObject({ status: 422, body: { reason: 'Invalid' } });
-    expect(deadline).toMatchObject({ status: 200, body: { metadata: { generation: 2 } } });
-    expect(labels).toMatchObject({ status: 200, body: { metadata: { generation: 2, labels: { colour: 'red' } } } });
+    // A Job that has never started may still change where its pods will run, and their labels.
+    expect(place).toMatchObject({ status: 200, body: { metadata: { generation: 2 } } });
+    expect(deadline).toMatchObject({ status: 200, body: { metadata: { generation: 3 } } });
+    expect(labels).toMatchObject({ status: 200, body: { metadata: { generation: 3, labels: { colour: 'red' } } } });
   });
 
   test('an immutable Secret keeps its data', async () => {
