@@ -21,7 +21,10 @@ export interface OwnDispatch {
 const TOKEN_LIFE_SECONDS = 3600;
 
 /** Prepares the job. @param folder where the payload is written. */
-export async function prepareOwnDispatch(stack: Stack, folder: string): Promise<OwnDispatch> {
+export async function prepareOwnDispatch(
+  stack: Pick<Stack, 'terrakube' | 'dispatchUrl' | 'internalSecret'>,
+  folder: string,
+): Promise<OwnDispatch> {
   const { jobId, payload } = await catchDispatch(stack, { steps: [{ type: 'terraformPlan', name: 'Plan' }] });
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, 'payload.json');

@@ -7,7 +7,7 @@ import { type AwsApis, startAwsApis } from './aws/aws-apis.ts';
 import { LOCAL_ACCOUNT, LOCAL_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
 import { type LocalQueues, startQueues } from './aws/sqs.ts';
 import { verifyEksToken } from './aws/verify-eks-token.ts';
-import { type ClusterChange, type StandInCluster, startCluster } from './cluster/cluster.ts';
+import { type ClusterChange, type ClusterOptions, type StandInCluster, startCluster } from './cluster/cluster.ts';
 import { seedExecutorSecret } from './executor-secret.ts';
 import { startKubelet } from './kubelet/kubelet.ts';
 import { startFrontDoor } from './lambda/front-door.ts';
@@ -15,6 +15,7 @@ import { startQueuePoller } from './lambda/queue-poller.ts';
 import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './lambda/read-template.ts';
 import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
 import type { LambdaFunction, LogLine } from './lambda/sandbox.ts';
+import type { LocalCluster } from './local-cluster.ts';
 import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './terrakube/terrakube.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -39,7 +40,7 @@ export interface StackOptions {
   readonly functionSettings?: Readonly<Record<string, string>>;
   /** Puts something between the functions and the two servers that they talk to. */
   proxies?(servers: {
-    readonly cluster: StandInCluster;
+    readonly cluster: LocalCluster;
     readonly terrakube: StandInTerrakube;
   }): Promise<{ readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } }>;
   /** False leaves messages on the queues; default is true. */
@@ -60,13 +61,13 @@ interface ClusterAddress {
   readonly caPem: string;
 }
 
-/** The running stack. */
-export interface Stack {
+/** The running stack, with the kind of cluster that it stands on. */
+export interface Stack<Cluster extends LocalCluster = StandInCluster> {
   /** What goes into Terrakube as the URL of the executor, with the path. */
   readonly dispatchUrl: string;
   readonly internalSecret: string;
   readonly terrakube: StandInTerrakube;
-  readonly cluster: StandInCluster;
+  readonly cluster: Cluster;
   /** A bearer token of the cluster that may do everything. */
   readonly clusterToken: string;
   readonly queues: LocalQueues;
@@ -77,7 +78,15 @@ export interface Stack {
 }
 
 /** Starts everything, in the order in which it needs each other. The bundles must have been built. */
-export async function startStack(options: StackOptions = {}): Promise<Stack> {
+export function startStack(options: StackOptions = {}): Promise<Stack> {
+  return startStackOn(startCluster, options);
+}
+
+/** Starts everything on another cluster than the stand-in. */
+export async function startStackOn<Cluster extends LocalCluster>(
+  start: (options: ClusterOptions) => Promise<Cluster>,
+  options: StackOptions = {},
+): Promise<Stack<Cluster>> {
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -87,7 +96,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     return part;
   };
   try {
-    return await startParts(options, keep, closeAll);
+    const clusterToken = randomBytes(24).toString('base64url');
+    const cluster = keep(await start(clusterOptions(clusterToken, options)));
+    const parts = await startParts({ cluster, clusterToken }, options, keep);
+    return { ...parts, cluster, clusterToken, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;
@@ -96,10 +108,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
 type Keep = <T extends { close(): Promise<void> }>(part: T) => T;
 
-async function startParts(options: StackOptions, keep: Keep, close: () => Promise<void>): Promise<Stack> {
+async function startParts(
+  { cluster, clusterToken }: Pick<Stack<LocalCluster>, 'cluster' | 'clusterToken'>,
+  options: StackOptions,
+  keep: Keep,
+): Promise<Omit<Stack, 'cluster' | 'clusterToken' | 'close'>> {
   const internalSecret = options.internalSecret ?? randomBytes(32).toString('base64url');
-  const clusterToken = randomBytes(24).toString('base64url');
-  const cluster = keep(await startCluster(clusterOptions(clusterToken, options)));
   const terrakube = keep(
     await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/not-yet', ...options.terrakube }),
   );
@@ -150,10 +164,10 @@ async function startParts(options: StackOptions, keep: Keep, close: () => Promis
   );
   const dispatchUrl = `${front.url}/api/v1/terraform-rs`;
   terrakube.setExecutorUrl(dispatchUrl);
-  return { dispatchUrl, internalSecret, terrakube, cluster, clusterToken, queues, aws, lambda, functions, close };
+  return { dispatchUrl, internalSecret, terrakube, queues, aws, lambda, functions };
 }
 
-function clusterOptions(clusterToken: string, options: StackOptions) {
+function clusterOptions(clusterToken: string, options: StackOptions): ClusterOptions {
   return {
     namespaces: [NAMESPACE],
     authenticate: async (token: string) => {

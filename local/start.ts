@@ -3,16 +3,21 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildFunctions } from '../tools/build.ts';
+import { type ClusterOptions, startCluster } from './cluster/cluster.ts';
+import { buildControlPlane } from './control-plane/build.ts';
+import { startRealCluster } from './control-plane/real-cluster.ts';
+import type { LocalCluster } from './local-cluster.ts';
 import { prepareOwnDispatch } from './own-dispatch.ts';
 import { reporter } from './report.ts';
-import { type Stack, startStack } from './stack.ts';
+import { type Stack, startStackOn } from './stack.ts';
 import { createTimeline } from './timeline.ts';
 
 const USAGE = `npm start [-- OPTIONS]
   --json      one JSON object a line on standard output
   --watch     keep running, and print what happens
   --port N    port of the front door (default: a free one)
-  --verbose   also print the functions' log lines`;
+  --verbose   also print the functions' log lines
+  --control-plane  a real etcd, kube-apiserver and controllers instead of the stand-in (built once: 5 to 10 minutes, with Go)`;
 
 /** How long the demo may take before it counts as stuck. */
 const DEMO_LIMIT_MS = 120_000;
@@ -37,8 +42,11 @@ async function main(): Promise<number> {
   );
   report.progress('Building the functions');
   await buildFunctions();
-  report.progress('Starting Terrakube, the cluster, SQS and Lambda (stand-ins, all on 127.0.0.1)');
-  const stack = await startStack({
+  const start = await clusterStarter(options['control-plane'], report);
+  if (!start) return 1;
+  const cluster = options['control-plane'] ? 'a Kubernetes control plane' : 'the cluster';
+  report.progress(`Starting Terrakube, ${cluster}, SQS and Lambda (all on 127.0.0.1)`);
+  const stack = await startStackOn(start, {
     ...(options.port === undefined ? {} : { port: options.port }),
     terrakube: {
       onEvent: (event) => {
@@ -70,6 +78,7 @@ function readOptions() {
         watch: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
+        'control-plane': { type: 'boolean', default: false },
         port: { type: 'string' },
       },
     });
@@ -84,8 +93,33 @@ function readOptions() {
   }
 }
 
+type ClusterStarter = (options: ClusterOptions) => Promise<LocalCluster>;
+
+/** The stand-in's, or one of a real control plane, which is built first; undefined when that is not possible. */
+async function clusterStarter(
+  isReal: boolean,
+  report: ReturnType<typeof reporter>,
+): Promise<ClusterStarter | undefined> {
+  if (!isReal) return startCluster;
+  try {
+    const programs = await buildControlPlane(report.progress);
+    return async (options) => {
+      const cluster = await startRealCluster(programs, options);
+      report.progress(`The control plane is up: kubectl --kubeconfig ${cluster.kubeconfig} get jobs,pods -n terrakube`);
+      return cluster;
+    };
+  } catch (error) {
+    report.progress(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}
+
 /** One plan, then one apply: each is a Terrakube job of its own, with its own executor. */
-async function runDemo(stack: Stack, report: ReturnType<typeof reporter>, ended: Latch): Promise<readonly string[]> {
+async function runDemo(
+  stack: Pick<Stack, 'terrakube'>,
+  report: ReturnType<typeof reporter>,
+  ended: Latch,
+): Promise<readonly string[]> {
   const results: string[] = [];
   for (const type of ['terraformPlan', 'terraformApply']) {
     const { jobId } = stack.terrakube.createJob({

@@ -126,7 +126,9 @@ async function build(binary: string, report: (line: string) => void): Promise<vo
     const seconds = Math.floor((Date.now() - startedAtMs) / 1000) % 60;
     const done =
       seen.packages === 0 ? `${seen.modules} modules fetched` : `${seen.packages} of about ${packageCount} packages`;
-    report(`Building a Kubernetes control plane (once, up to 10 min): ${done}, ${minutes} min ${seconds} s`);
+    report(
+      `Building a Kubernetes control plane (once, 5 to 10 min on two cores): ${done}, ${minutes} min ${seconds} s`,
+    );
   };
   tell();
   const ticker = setInterval(tell, reportEveryMs);

@@ -7,18 +7,22 @@ import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createClusterApi } from '../kubelet/api.ts';
+import { listen } from '../lambda/listen.ts';
 import type { ControlPlanePrograms } from './build.ts';
-import { apiServerFlags, controllerFlags, etcdAddress, etcdFlags } from './flags.ts';
+import { apiServerFlags, controllerFlags, etcdAddress, etcdFlags, webhookFlags } from './flags.ts';
 import type { Tokens } from './identities.ts';
 import { createNamespace } from './namespace.ts';
 import { type Program, type RunningPrograms, startPrograms } from './programs.ts';
-import { files, makeStateFolder, type StateFolder } from './state-folder.ts';
+import { files, makeStateFolder, type StateFolder, writeWebhookConfig } from './state-folder.ts';
+import { type Authenticate, startTokenWebhook } from './token-webhook.ts';
 
 /** How the control plane starts. */
 export interface ControlPlaneOptions {
   readonly programs: ControlPlanePrograms;
   /** File for the audit log; without it none is written. */
   readonly auditLog?: string;
+  /** Knows bearer tokens besides the static ones and those of service accounts. */
+  readonly authenticate?: Authenticate;
   /** More flags of kube-apiserver; a later flag wins. */
   readonly flags?: readonly string[];
   /** Namespaces that are created; by default `terrakube`. */
@@ -51,9 +55,11 @@ const readyLimitMs = 120_000;
  * @throws Error with the end of its log when it does not come up.
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { programs, namespaces = ['terrakube'] } = options;
+  const { programs, authenticate, namespaces = ['terrakube'] } = options;
   const hasControllers = programs.kind === 'module' || programs.controllers !== undefined;
   const folder = await makeStateFolder(await freePort());
+  const webhook = authenticate === undefined ? undefined : await startTokenWebhook(authenticate);
+  if (webhook !== undefined) await writeWebhookConfig(folder, webhook);
   const api = createClusterApi({ server: folder.url, caPem: folder.caPem, token: folder.tokens.admin });
   let running: RunningPrograms | undefined;
   const start = async (): Promise<void> => {
@@ -67,6 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const stop = async (): Promise<void> => {
     api.close();
     await running?.stop();
+    await webhook?.close();
     await rm(folder.dir, { recursive: true, force: true });
   };
   try {
@@ -93,8 +100,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 }
 
 function serverPrograms(folder: StateFolder, options: ControlPlaneOptions): readonly Program[] {
-  const { programs, auditLog, flags = [] } = options;
-  const serverFlags = [...apiServerFlags(folder, auditLog), ...flags];
+  const { programs, authenticate, auditLog, flags = [] } = options;
+  const webhook = authenticate === undefined ? [] : webhookFlags(folder);
+  const serverFlags = [...apiServerFlags(folder, auditLog), ...webhook, ...flags];
   if (programs.kind === 'assets') {
     const etcdServers = `--etcd-servers=${etcdAddress(folder.dir)}`;
     return [
@@ -115,10 +123,7 @@ function controllerPrograms(folder: StateFolder, programs: ControlPlanePrograms)
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
+  const port = await listen(server);
   await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  return port;
 }

@@ -24,6 +24,14 @@ export function apiServerFlags({ dir, url }: StateFolder, auditLog?: string): re
   ];
 }
 
+/** kube-apiserver asks the token webhook about tokens that it does not know. It caches the answers, as on EKS. */
+export function webhookFlags({ dir }: StateFolder): readonly string[] {
+  return [
+    `--authentication-token-webhook-config-file=${join(dir, files.webhook)}`,
+    '--authentication-token-webhook-version=v1',
+  ];
+}
+
 /** What a Job's life needs, and a namespace's. */
 const controllers = [
   'job-controller',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { makeCertificates } from '../cluster/certificates.ts';
 import { auditPolicy } from './audit-policy.ts';
 import { makeTokens, type Tokens, tokenFile } from './identities.ts';
+import type { TokenWebhook } from './token-webhook.ts';
 
 /** A prepared folder. */
 export interface StateFolder {
@@ -26,6 +27,7 @@ export const files = {
   ca: 'ca.crt',
   admin: 'admin.kubeconfig',
   controllers: 'controllers.kubeconfig',
+  webhook: 'webhook.kubeconfig',
   log: 'control-plane.log',
 } as const;
 
@@ -37,7 +39,7 @@ export async function makeStateFolder(port: number): Promise<StateFolder> {
   const { caPem, certificatePem, keyPem } = await makeCertificates();
   const tokens = makeTokens();
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const contents: Readonly<Record<keyof Omit<typeof files, 'log'>, string>> = {
+  const contents: Readonly<Record<keyof Omit<typeof files, 'webhook' | 'log'>, string>> = {
     certificate: certificatePem,
     key: keyPem,
     // Of this encoding, unlike of PKCS #8, the API server reads the public key as well.
@@ -55,7 +57,12 @@ export async function makeStateFolder(port: number): Promise<StateFolder> {
   return { dir, url, caPem, tokens };
 }
 
-function kubeconfig(server: string, caPem: string, token: string): string {
+/** Tells the API server where the token webhook is, in the form of a kubeconfig. */
+export async function writeWebhookConfig({ dir }: StateFolder, webhook: TokenWebhook): Promise<void> {
+  await writeFile(join(dir, files.webhook), kubeconfig(webhook.url, webhook.caPem), { mode: 0o600 });
+}
+
+function kubeconfig(server: string, caPem: string, token?: string): string {
   const name = 'local';
   return JSON.stringify({
     apiVersion: 'v1',
@@ -64,7 +71,7 @@ function kubeconfig(server: string, caPem: string, token: string): string {
     clusters: [
       { name, cluster: { server, 'certificate-authority-data': Buffer.from(caPem, 'utf8').toString('base64') } },
     ],
-    users: [{ name, user: { token } }],
+    users: [{ name, user: token === undefined ? {} : { token } }],
     contexts: [{ name, context: { cluster: name, user: name } }],
   });
 }

@@ -1,0 +1,107 @@
+/**
+ * A real control plane as the cluster of the local stack: it asks the stack whose a bearer token is, gives roles their groups as
+ * access entries of EKS do, has the RBAC of deploy/kubernetes, and tells of changes.
+ *
+ * @see https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
+ */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClusterChange, ClusterOptions } from '../cluster/cluster.ts';
+import { type JsonObject, objectAt, textAt } from '../json.ts';
+import { type ApiEvent, type ClusterApi, createClusterApi } from '../kubelet/api.ts';
+import type { LocalCluster } from '../local-cluster.ts';
+import type { ControlPlanePrograms } from './build.ts';
+import { type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
+import { applyManifests, readManifests } from './manifests.ts';
+
+/** Groups by the name of an IAM role. */
+const accessEntries: Readonly<Record<string, string>> = {
+  dispatch: 'terrakube-dispatch',
+  'job-status': 'terrakube-observe',
+  reconcile: 'terrakube-reconcile',
+};
+
+/** Between two tries of a watch that broke. */
+const reconnectMs = 200;
+
+/**
+ * Starts the control plane and applies deploy/kubernetes.
+ *
+ * @throws Error when it does not come up, or has no controllers.
+ */
+export async function startRealCluster(
+  programs: ControlPlanePrograms,
+  { namespaces, authenticate, onChange }: ClusterOptions,
+  more: Pick<ControlPlaneOptions, 'auditLog'> = {},
+): Promise<LocalCluster & { readonly kubeconfig: string }> {
+  const controlPlane = await startControlPlane({
+    ...more,
+    programs,
+    ...(namespaces === undefined ? {} : { namespaces }),
+    authenticate: async (token) => {
+      const username = await authenticate(token);
+      return username === undefined ? undefined : { username, groups: groupsOf(username) };
+    },
+  });
+  const { url, caPem, tokens, kubeconfig, hasControllers } = controlPlane;
+  const api = createClusterApi({ server: url, caPem, token: tokens.admin });
+  const state = { closed: false };
+  const close = async (): Promise<void> => {
+    state.closed = true;
+    api.close();
+    await controlPlane.stop();
+  };
+  try {
+    if (!hasControllers) throw new Error('KUBEBUILDER_ASSETS has no kube-controller-manager: no Job would start.');
+    await applyManifests(api, await readManifests());
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  for (const path of onChange === undefined ? [] : ['/apis/batch/v1/jobs', '/api/v1/pods', '/api/v1/events']) {
+    void follow(api, path, { isClosed: () => state.closed, onChange });
+  }
+  return { url, caPem, kubeconfig, close };
+}
+
+/** The kubelet of the stack is a scheduler as well. */
+function groupsOf(username: string): readonly string[] {
+  if (username.startsWith('system:node:')) return ['system:nodes', 'system:masters'];
+  const [, role = ''] = /:assumed-role\/([^/]+)\//.exec(username) ?? [];
+  const group = accessEntries[role];
+  return group === undefined ? [] : [group];
+}
+
+interface Following {
+  isClosed(): boolean;
+  onChange: ClusterOptions['onChange'];
+}
+
+/** A watch without a version begins with what there is, so that nothing is missed when one breaks. */
+async function follow(api: ClusterApi, path: string, { isClosed, onChange }: Following): Promise<void> {
+  while (!isClosed()) {
+    await api
+      .watch(`${path}?watch=1`, (event) => {
+        const change = changeOf(event);
+        if (change !== undefined) onChange?.(change);
+      })
+      .catch(() => undefined);
+    if (!isClosed()) await pause(reconnectMs);
+  }
+}
+
+function changeOf({ type, object }: ApiEvent): ClusterChange | undefined {
+  if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') return undefined;
+  return { type, object: { ...object, metadata: metadataOf(objectAt(object, 'metadata')) } };
+}
+
+function metadataOf(metadata: JsonObject): ClusterChange['object']['metadata'] {
+  const text = (name: string): string => textAt(metadata, name) ?? '';
+  return {
+    ...metadata,
+    name: text('name'),
+    namespace: text('namespace'),
+    uid: text('uid'),
+    resourceVersion: text('resourceVersion'),
+  };
+}
