@@ -1,15 +1,15 @@
 // The settings of each function, from its environment: the only place that reads it. All faults are found at once, at
 // start; no fault quotes a value, since some of them are secrets.
 import * as v from 'valibot';
+import { readExecutorSettings } from './config/executor.ts';
+import { bool, type Environment, parseSettings, positive, text } from './config/parts.ts';
 import { DispatcherError } from './domain/errors.ts';
-import { type EnvVar, type ExecutorSettings, envProblems } from './domain/executor-settings.ts';
+import type { ExecutorSettings } from './domain/executor-settings.ts';
 import { type Installation, installationOf } from './domain/job-name.ts';
 import type { Patience } from './domain/payload-age.ts';
-import { PAYLOAD_TRANSPORTS } from './domain/payload-transport.ts';
 import { type Seconds, seconds } from './domain/time.ts';
 
-/** A process environment. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment } from './config/parts.ts';
 
 /** A secret: the value itself, or its name in Secrets Manager. */
 export type SecretSetting = { readonly value: string } | { readonly secretId: string };
@@ -51,42 +51,10 @@ export interface DispatchConfig {
   readonly patience: Patience;
 }
 
-const text = v.pipe(v.string(), v.trim());
 const optionalText = v.optional(text);
+// @__NO_SIDE_EFFECTS__
 const url = (message: string) => v.pipe(text, v.regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, message));
 const httpUrl = url('must be a URL that begins with http:// or https:// and has no query');
-const positive = (fallback: string) =>
-  v.optional(
-    v.pipe(text, v.regex(/^[1-9][0-9]{0,8}$/, 'must be a whole number of seconds, 1 or more'), v.transform(Number)),
-    fallback,
-  );
-const bool = (fallback: 'true' | 'false') =>
-  v.optional(
-    v.pipe(
-      text,
-      v.picklist(['true', 'false'], 'must be true or false'),
-      v.transform((value) => value === 'true'),
-    ),
-    fallback,
-  );
-const names = (fallback: string) =>
-  v.optional(
-    v.pipe(
-      text,
-      v.transform((value) =>
-        value
-          .split(',')
-          .map((name) => name.trim())
-          .filter((name) => name !== ''),
-      ),
-      v.everyItem(
-        (name) => /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name),
-        'must be names of objects in the cluster, separated by commas',
-      ),
-    ),
-    fallback,
-  );
-
 const awsEntries = {
   AWS_REGION: text,
   AWS_ACCESS_KEY_ID: text,
@@ -138,36 +106,18 @@ const dispatchSchema = v.object(
         ),
       ),
     ),
-    ExecutorEphemeralNamespace: v.optional(
-      v.pipe(text, v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a namespace')),
-      'terrakube',
-    ),
-    ExecutorEphemeralImage: v.optional(
-      v.pipe(text, v.regex(/^\S+$/, 'must be the name of an image')),
-      'azbuilder/executor:2.22.0',
-    ),
-    ExecutorEphemeralSecret: names('terrakube-executor-secrets'),
-    ExecutorEphemeralConfigMap: names(''),
-    ExecutorEphemeralEnv: v.optional(v.pipe(text, v.transform(parseEnv), v.rawCheck(checkEnv)), ''),
-    ExecutorEphemeralActiveDeadlineSeconds: positive('21000'),
-    ExecutorEphemeralTerminationGracePeriodSeconds: positive('60'),
-    ExecutorEphemeralTtlSecondsAfterFinished: positive('7200'),
-    ExecutorEphemeralRunAsNonRoot: bool('true'),
     PayloadMaxAgeSeconds: positive('1500'),
     MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
     KeepAlive: bool('true'),
     DispatchPaused: bool('false'),
-    PayloadTransport: v.optional(
-      v.pipe(text, v.picklist(PAYLOAD_TRANSPORTS, 'must be file, secretEnv or env')),
-      'file',
-    ),
   },
   'is missing',
 );
 
 /** Loads intake's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadIntakeConfig(environment: Environment): IntakeConfig {
-  const { settings, faults } = parse(intakeSchema, environment);
+  const faults: string[] = [];
+  const settings = parseSettings(intakeSchema, environment, faults);
   const mode = settings?.IntakeAuth ?? 'jwt';
   const secret =
     mode === 'jwt'
@@ -179,13 +129,15 @@ export function loadIntakeConfig(environment: Environment): IntakeConfig {
 
 /** Loads dispatch's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadDispatchConfig(environment: Environment): DispatchConfig {
-  const { settings, faults } = parse(dispatchSchema, environment);
+  const faults: string[] = [];
+  const settings = parseSettings(dispatchSchema, environment, faults);
+  const executor = readExecutorSettings(environment, faults);
   const internalSecret = secretSetting('InternalSecret', environment, faults);
   const { EksEndpoint: endpoint, EksCertificateAuthority: caPem } = settings ?? {};
   if (settings && (endpoint === undefined) !== (caPem === undefined)) {
     faults.push('EksEndpoint, EksCertificateAuthority: give both, or neither and the cluster is asked for them');
   }
-  if (!settings || !internalSecret || faults.length > 0) throw configInvalid(faults);
+  if (!settings || !executor || !internalSecret || faults.length > 0) throw configInvalid(faults);
   return {
     aws: awsSettings(settings),
     queueUrl: settings.QueueUrl,
@@ -205,33 +157,8 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
       keepAlive: settings.KeepAlive,
       isPaused: settings.DispatchPaused,
     },
-    executor: {
-      namespace: settings.ExecutorEphemeralNamespace,
-      image: settings.ExecutorEphemeralImage,
-      secrets: settings.ExecutorEphemeralSecret,
-      configMaps: settings.ExecutorEphemeralConfigMap,
-      env: settings.ExecutorEphemeralEnv,
-      activeDeadlineSeconds: asSeconds(settings.ExecutorEphemeralActiveDeadlineSeconds),
-      terminationGracePeriodSeconds: asSeconds(settings.ExecutorEphemeralTerminationGracePeriodSeconds),
-      ttlSecondsAfterFinished: asSeconds(settings.ExecutorEphemeralTtlSecondsAfterFinished),
-      runAsNonRoot: settings.ExecutorEphemeralRunAsNonRoot,
-      transport: settings.PayloadTransport,
-    },
+    executor,
   };
-}
-
-/** An empty setting is an absent one, but for this list, where it means "none". */
-const EMPTY_COUNTS = 'ExecutorEphemeralSecret';
-
-function parse<const Schema extends v.GenericSchema>(schema: Schema, environment: Environment) {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(
-      ([name, value]) => value !== undefined && (value.trim() !== '' || name === EMPTY_COUNTS),
-    ),
-  );
-  const parsed = v.safeParse(schema, given);
-  const faults = parsed.success ? [] : parsed.issues.map((issue) => `${v.getDotPath(issue)}: ${issue.message}`);
-  return { settings: parsed.success ? parsed.output : undefined, faults };
 }
 
 function secretSetting(name: string, environment: Environment, faults: string[]): SecretSetting | undefined {
@@ -252,22 +179,6 @@ const awsSettings = (settings: v.InferOutput<v.ObjectSchema<typeof awsEntries, s
     ...(settings.AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: settings.AWS_SESSION_TOKEN }),
   },
 });
-
-/** `k=v;k=v`, Terrakube's syntax: the first `=` divides, blanks at the ends are dropped. A pair without `=` has no name. */
-function parseEnv(value: string): readonly EnvVar[] {
-  return value
-    .split(';')
-    .filter((pair) => pair.trim() !== '')
-    .map((pair) => {
-      const divider = pair.indexOf('=');
-      return { name: pair.slice(0, Math.max(0, divider)).trim(), value: pair.slice(divider + 1).trim() };
-    });
-}
-
-function checkEnv({ dataset, addIssue }: v.RawCheckContext<readonly EnvVar[]>): void {
-  if (!dataset.typed) return;
-  for (const message of envProblems(dataset.value)) addIssue({ message });
-}
 
 function decodePem(value: string): string {
   return value.startsWith('-----BEGIN') ? value : Buffer.from(value, 'base64').toString('utf8');

@@ -1,6 +1,7 @@
-// What Terrakube asks for: run one step of one job. The five ids are read; everything else in the payload (tokens, keys,
-// variables) is opaque bytes that go to the executor unchanged.
+// What Terrakube asks for: run one step of one job. The five ids and the workspace's options are read; everything else in
+// the payload (tokens, keys, variables) is opaque bytes that go to the executor unchanged.
 import { createHash } from 'node:crypto';
+import type { OptionVariable } from './ephemeral-options.ts';
 import type { EpochMs } from './time.ts';
 
 declare const id: unique symbol;
@@ -26,11 +27,24 @@ export interface DispatchIds {
   readonly type: StepType;
 }
 
+/** What a payload says about its executor. */
+export interface RequestedOptions {
+  /** The workspace's variables that are options, by name. Their values may hold secrets. */
+  readonly variables: Readonly<Partial<Record<OptionVariable, string>>>;
+  /** Names of such variables whose value is null or no text. */
+  readonly notTexts: readonly OptionVariable[];
+  /** Whether the workspace has Terrakube's switch for ephemeral executors, with whatever value. */
+  readonly isOptedIn: boolean;
+  /** Fields that tell how new the Terrakube is that sent the payload; `command.x` for field `x` of a command. */
+  readonly fields: readonly string[];
+}
+
 /** A payload that was accepted and waits for its Kubernetes Job. */
 export interface DispatchRequest {
   readonly ids: DispatchIds;
   /** The body of the dispatch POST, byte for byte. */
   readonly payload: Uint8Array;
+  readonly asked: RequestedOptions;
   readonly acceptedAt: EpochMs;
 }
 

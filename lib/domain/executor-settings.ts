@@ -1,13 +1,10 @@
 // What an installation decides about its executors: the parsed form of the `ExecutorEphemeral*` settings, Terrakube's own
 // names for its native executors.
+import type { EphemeralOptions } from './ephemeral-options.ts';
+import type { GuardRails } from './guard-rails.ts';
+import type { EnvVar } from './option-values.ts';
 import type { PayloadTransport } from './payload-transport.ts';
 import type { Seconds } from './time.ts';
-
-/** One `name=value` pair of `ExecutorEphemeralEnv`. */
-export interface EnvVar {
-  readonly name: string;
-  readonly value: string;
-}
 
 /** The settings of every executor of this installation. */
 export interface ExecutorSettings {
@@ -27,6 +24,15 @@ export interface ExecutorSettings {
   /** How long an ended Job stays to be looked at. */
   readonly ttlSecondsAfterFinished: Seconds;
   readonly runAsNonRoot: boolean;
+  /** Secrets that hold the sign-in to the image's registry. */
+  readonly imagePullSecrets: readonly string[];
+  readonly priorityClass?: string;
+  /** What every executor gets; in the settings of one step with the choices of its workspace laid over it. */
+  readonly options: EphemeralOptions;
+  /** What a workspace may choose. */
+  readonly guardRails: GuardRails;
+  /** Whether only workspaces with Terrakube's switch for ephemeral executors get one. */
+  readonly requireOptIn: boolean;
   readonly transport: PayloadTransport;
 }
 

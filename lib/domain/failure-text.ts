@@ -24,7 +24,8 @@ export interface FailureTexts {
 const STEP_NAME_LIMIT = 128;
 /** Terrakube's columns for the output of a step and of a job, in characters. */
 const OUTPUT_LIMIT = 1024;
-const TITLE_LIMIT = 90;
+/** Room for a reason's title in a step's name, in characters. */
+export const TITLE_LIMIT = 90;
 
 /** The UI fetches a step's output as a URL. This form keeps the text in it: it needs no bucket and outlives the log. */
 const DATA_URL = 'data://text/plain;charset=utf-8,';
@@ -93,7 +94,7 @@ const oneLine = (text: string): string =>
     .trim();
 
 /** Cuts a text to a number of UTF-16 units, as Java and PostgreSQL both accept it, and never in the middle of a pair. */
-function cut(text: string, limit: number): string {
+export function cut(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const kept = text.slice(0, Math.max(0, limit - 1)).replace(/[\ud800-\udbff]$/, '');
   return `${kept}…`;

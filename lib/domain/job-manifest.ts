@@ -1,11 +1,12 @@
 // The Kubernetes Job of one step: the shape that Terrakube's own ephemeral executor uses, with its faults repaired. One
 // pod, never a second one (a pod that ran half an apply must not be run again by Kubernetes), a clock, a restricted
 // security context, and a payload that is mounted instead of written into the pod.
-import type { V1Container, V1EnvFromSource, V1Job, V1PodSpec } from '@kubernetes/client-node';
+import type { V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
 import { type DispatchRequest, payloadHash } from './dispatch-request.ts';
 import type { ExecutorSettings } from './executor-settings.ts';
 import { type Installation, jobName, stepLabels } from './job-name.ts';
 import { type TransportParts, transportParts } from './payload-transport.ts';
+import { containerOptions, optionEnv, optionVolumes, podOptions } from './pod-options.ts';
 import { type EpochMs, isoTime } from './time.ts';
 
 /** Annotation keys on Jobs: everything that this project remembers stands there, for there is no database. */
@@ -19,12 +20,9 @@ export const ANNOTATION = {
 /** Name of the container that runs Terraform. */
 export const EXECUTOR_CONTAINER = 'executor';
 
-/** Group of the executor's image; the mounted payload is readable to it and to nobody else. */
-const EXECUTOR_GROUP = 1000;
-
 /** What a manifest is made of. */
 export interface ManifestInput {
-  readonly request: DispatchRequest;
+  readonly request: Pick<DispatchRequest, 'ids' | 'payload' | 'acceptedAt'>;
   readonly settings: ExecutorSettings;
   readonly installation: Installation;
   /** 1 for the first start of the step. */
@@ -40,7 +38,9 @@ export interface ManifestInput {
 export function buildJob(input: ManifestInput): V1Job {
   const { request, settings, installation, start, now } = input;
   const name = jobName(request.ids, installation, start);
-  const labels = stepLabels(request.ids, installation);
+  const { options } = settings;
+  // Ours come last: every selector relies on them.
+  const labels = { ...options.labels, ...stepLabels(request.ids, installation) };
   const parts = transportParts(settings.transport, name, request.payload);
   return {
     apiVersion: 'batch/v1',
@@ -50,6 +50,7 @@ export function buildJob(input: ManifestInput): V1Job {
       namespace: settings.namespace,
       labels: { ...labels },
       annotations: {
+        ...options.annotations,
         [ANNOTATION.requestHash]: payloadHash(request.payload),
         [ANNOTATION.acceptedAt]: isoTime(request.acceptedAt),
         [ANNOTATION.dispatchedAt]: isoTime(now),
@@ -68,6 +69,7 @@ export function buildJob(input: ManifestInput): V1Job {
           annotations: {
             'karpenter.sh/do-not-disrupt': 'true',
             'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+            ...options.podAnnotations,
           },
         },
         spec: podSpec(settings, parts),
@@ -80,14 +82,9 @@ function podSpec(settings: ExecutorSettings, parts: TransportParts): V1PodSpec {
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: settings.terminationGracePeriodSeconds,
-    automountServiceAccountToken: false,
-    securityContext: {
-      fsGroup: EXECUTOR_GROUP,
-      runAsNonRoot: settings.runAsNonRoot,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    ...podOptions(settings),
     containers: [executorContainer(settings, parts)],
-    volumes: [...parts.volumes],
+    volumes: [...parts.volumes, ...optionVolumes(settings.options).volumes],
   };
 }
 
@@ -97,22 +94,14 @@ function executorContainer(settings: ExecutorSettings, parts: TransportParts): V
     image: settings.image,
     // The last lines of the log explain an exit that the executor could not report to Terrakube.
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+    ...containerOptions(settings),
     env: [
       { name: 'EphemeralFlagBatch', value: 'true' },
       ...parts.env,
       // Spring otherwise waits 30 s at its end for the very thread that ended it, and 30 s before it reports a SIGTERM.
       { name: 'SPRING_LIFECYCLE_TIMEOUT_PER_SHUTDOWN_PHASE', value: '2s' },
-      ...settings.env.map(({ name, value }) => ({ name, value })),
+      ...optionEnv(settings),
     ],
-    envFrom: envFrom(settings),
-    volumeMounts: [...parts.volumeMounts],
+    volumeMounts: [...parts.volumeMounts, ...optionVolumes(settings.options).volumeMounts],
   };
-}
-
-function envFrom(settings: ExecutorSettings): V1EnvFromSource[] {
-  return [
-    ...settings.secrets.map((name) => ({ secretRef: { name } })),
-    ...settings.configMaps.map((name) => ({ configMapRef: { name } })),
-  ];
 }

@@ -1,7 +1,6 @@
 // From a job event to a Kubernetes Job: read both worlds, decide, act. Every step can be repeated, because names are
 // derived from the request, and every delivery may be the second one.
 import type { V1Job } from '@kubernetes/client-node';
-import type { WaitCause } from '../domain/create-answer.ts';
 import { oversizedReason } from '../domain/dispatch-reasons.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import type { Reason } from '../domain/failure-text.ts';
@@ -11,10 +10,12 @@ import { stepSelector } from '../domain/job-name.ts';
 import { anotherDeliveryGotThrough, highestStart } from '../domain/next-start.ts';
 import { payloadAge, type Starts } from '../domain/payload-age.ts';
 import { payloadLimitBytes } from '../domain/payload-transport.ts';
+import { stepSettings } from '../domain/step-settings.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { durationMs, elapsedMs, seconds } from '../domain/time.ts';
 import { type RenewDeps, renewPayload } from './renew-payload.ts';
-import { type StartDeps, type StartResult, startJob, type Wait } from './start-job.ts';
+import { type StartDeps, startJob } from './start-job.ts';
+import type { StartResult, Wait, WaitResult } from './start-result.ts';
 import { finishTelling, tellTerrakube } from './tell-terrakube.ts';
 
 /** What dispatch needs. */
@@ -35,7 +36,7 @@ export type DispatchResult =
       readonly reason: string;
       readonly wait: Wait;
       /** What the cluster is waited for; absent when Terrakube is. */
-      readonly cause?: WaitCause;
+      readonly on?: Pick<WaitResult, 'cause' | 'mayRun'>;
     };
 
 /**
@@ -43,13 +44,6 @@ export type DispatchResult =
  * few hundredths of a second; giving the message back costs a whole one, the shortest delay that SQS knows.
  */
 const LOOKS_AGAIN_AFTER = [20, 50, 100, 200, 400].map(durationMs);
-
-const PAUSED: DispatchResult = {
-  outcome: 'waiting',
-  reason: 'dispatching is paused by the administrators (DispatchPaused)',
-  cause: 'paused',
-  wait: {},
-};
 
 /** While Terrakube still writes the job down, a PATCH could be lost or corrupt it. */
 const UNTIL_COMMITTED = seconds(1);
@@ -102,21 +96,27 @@ async function go(
   job: TerrakubeJob,
   jobs: () => ReturnType<DispatchDeps['jobs']['listJobs']>,
 ): Promise<DispatchResult> {
-  if (deps.patience.isPaused) return PAUSED;
   const tooLarge = oversizedReason(request, payloadLimitBytes(deps.executor.transport));
   if (tooLarge) return refuse(deps, request, tooLarge);
   if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
+  const step = stepSettings(request.asked, deps.executor);
+  if ('reason' in step) return refuse(deps, request, step.reason);
   const known = await jobs();
   const age = payloadAge(startsOf(deps, request, job, known), deps.patience, deps.clock.now());
   if (age.kind === 'renewed') return { outcome: 'skipped', reason: 'renewed' };
-  const started = await startJob(deps, { ...request, isFresh: age.kind === 'fresh' }, known);
+  const started = await startJob(
+    { ...deps, executor: step.settings },
+    { ...request, isFresh: age.kind === 'fresh', isPaused: deps.patience.isPaused },
+    known,
+  );
   switch (started.kind) {
     case 'created':
     case 'exists':
       return { outcome: started.kind, jobName: started.jobName };
     case 'wait': {
-      const { cause, text, wait } = started;
-      return { outcome: cause === 'quota' ? 'waiting' : 'retried', reason: text, wait, cause };
+      const { cause, text, wait, mayRun } = started;
+      const isPatience = cause === 'quota' || cause === 'paused';
+      return { outcome: isPatience ? 'waiting' : 'retried', reason: text, wait, on: { cause, mayRun } };
     }
     case 'stale':
       return renew(deps, request);

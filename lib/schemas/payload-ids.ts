@@ -1,4 +1,4 @@
-// The five ids are all that is read of a payload.
+// The five ids are all that intake reads of a payload.
 import * as v from 'valibot';
 import { areDispatchIds, type DispatchIds, dispatchIds } from '../domain/dispatch-request.ts';
 import { parseJsonBytes } from './json.ts';

@@ -6,6 +6,7 @@ import { ATTRIBUTE } from '../domain/queue-message.ts';
 import { type EpochMs, epochMs, parseIsoTime } from '../domain/time.ts';
 import { parseJsonBytes } from './json.ts';
 import { readIds } from './payload-ids.ts';
+import { readRequestedOptions } from './payload-options.ts';
 
 /** One SQS record, as far as dispatch reads it. */
 export interface QueueRecord {
@@ -81,7 +82,7 @@ export function parseDispatchMessage(record: QueueRecord): DispatchRequest | Ove
 function payloadRequest(payload: Uint8Array, acceptedAt: EpochMs): DispatchRequest | UnreadableMessage {
   const ids = readIds(payload);
   if (!ids) return unreadable('it is not a Terrakube payload');
-  return { ids, payload, acceptedAt };
+  return { ids, payload, acceptedAt, asked: readRequestedOptions(payload) };
 }
 
 function oversizedRequest(bytes: Uint8Array, acceptedAt: EpochMs): OversizedRequest | UnreadableMessage {

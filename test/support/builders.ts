@@ -8,14 +8,17 @@ import {
   type OversizedRequest,
   stepId,
 } from '../../lib/domain/dispatch-request.ts';
+import { NO_OPTIONS } from '../../lib/domain/ephemeral-options.ts';
 import type { ExecutorSettings } from '../../lib/domain/executor-settings.ts';
 import type { Reason } from '../../lib/domain/failure-text.ts';
+import type { GuardRails } from '../../lib/domain/guard-rails.ts';
 import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import type { Patience } from '../../lib/domain/payload-age.ts';
 import { type RecordedVerdict, verdictText } from '../../lib/domain/recorded-verdict.ts';
 import type { TerrakubeJob, TerrakubeStep } from '../../lib/domain/terrakube-job.ts';
 import { type EpochMs, epochMs, seconds } from '../../lib/domain/time.ts';
+import { readRequestedOptions } from '../../lib/schemas/payload-options.ts';
 
 /** The installation of all builders. */
 export const INSTALLATION = 'a1b2c3d4';
@@ -66,7 +69,8 @@ export const payload = (of: DispatchIds = ids(), more: Readonly<Record<string, u
 /** A request that was accepted at {@link NOON}. */
 export function request(changes: Partial<DispatchRequest> = {}): DispatchRequest {
   const of = changes.ids ?? ids();
-  return { ids: of, payload: payload(of), acceptedAt: NOON, ...changes };
+  const { payload: bytes = payload(of) } = changes;
+  return { ids: of, payload: bytes, asked: readRequestedOptions(bytes), acceptedAt: NOON, ...changes };
 }
 
 /** A notice that a payload was too large for the queue. */
@@ -109,6 +113,15 @@ export const patience = (changes: Partial<Patience> = {}): Patience => ({
   ...changes,
 });
 
+/** A policy: the one that counts when `GuardRails` is not set. */
+export const guardRails = (changes: Partial<GuardRails> = {}): GuardRails => ({
+  patterns: {},
+  maxima: {},
+  allowPrivilegeEscalation: false,
+  allowRunAsRoot: false,
+  ...changes,
+});
+
 /** Settings of executors. */
 export const executorSettings = (changes: Partial<ExecutorSettings> = {}): ExecutorSettings => ({
   namespace: 'terrakube',
@@ -121,6 +134,10 @@ export const executorSettings = (changes: Partial<ExecutorSettings> = {}): Execu
   ttlSecondsAfterFinished: seconds(7200),
   transport: 'file',
   runAsNonRoot: true,
+  imagePullSecrets: [],
+  options: NO_OPTIONS,
+  guardRails: guardRails(),
+  requireOptIn: false,
   ...changes,
 });
 

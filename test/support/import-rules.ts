@@ -46,7 +46,7 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
   clients: { domain: VALUES, ports: TYPES, schemas: VALUES, clients: TYPES, aws: LATER },
   aws: { domain: VALUES, ports: TYPES, clients: TYPES, aws: VALUES },
   schemas: { domain: VALUES, schemas: VALUES },
-  config: { domain: VALUES, ports: TYPES },
+  config: { domain: VALUES, ports: TYPES, config: VALUES },
   log: { ports: TYPES },
   door: { domain: VALUES, ports: TYPES, log: VALUES },
   functions: {
@@ -89,10 +89,10 @@ const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<stri
   [/^lib\/(domain|flows)\/|^lib\/ports\.ts$/, { '@kubernetes/client-node': TYPES }],
   [/^lib\/clients\/aws\//, { '@aws-sdk/*': VALUES }],
   [/^lib\/clients\/kubernetes-/, { '@kubernetes/client-node': VALUES }],
-  [/^lib\/clients\/(dispatch-token|terrakube-api)\.ts$/, { jose: VALUES }],
+  [/^lib\/clients\/dispatch-token\.ts$/, { jose: VALUES }],
   [/^lib\/clients\/eks-token\.ts$/, { '@smithy/*': VALUES }],
   [/^lib\/clients\//, { 'node:*': VALUES }],
-  [/^lib\/(schemas\/|config\.ts$)/, { valibot: VALUES }],
+  [/^lib\/(schemas\/|config(\/|\.ts$))/, { valibot: VALUES }],
   [/^lib\/log\.ts$/, { '@aws-lambda-powertools/logger': VALUES }],
   [
     /^lib\/door\.ts$/,
@@ -105,7 +105,7 @@ const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<stri
 /** The room of a file. */
 export function roomOf(path: string): Room {
   const [, lib, file] =
-    /^lib\/(?:(clients\/aws|domain|flows|clients|schemas)\/|(ports|config|log|door)\.ts$)/.exec(path) ?? [];
+    /^lib\/(?:(clients\/aws|domain|flows|clients|schemas|config)\/|(ports|config|log|door)\.ts$)/.exec(path) ?? [];
   if (lib === 'clients/aws') return 'aws';
   const top = /^(functions|cli|local|tools)\//.exec(path)?.[1];
   const room = lib ?? file ?? top ?? 'elsewhere';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Environment, loadDispatchConfig, loadIntakeConfig } from '../../lib/config.ts';
+import { NO_OPTIONS } from '../../lib/domain/ephemeral-options.ts';
 import { installationOf } from '../../lib/domain/job-name.ts';
 
 const AWS = {
@@ -106,6 +107,10 @@ describe('the settings of dispatch', () => {
         terminationGracePeriodSeconds: 60,
         ttlSecondsAfterFinished: 7200,
         runAsNonRoot: true,
+        imagePullSecrets: [],
+        options: NO_OPTIONS,
+        guardRails: { patterns: {}, maxima: {}, allowPrivilegeEscalation: false, allowRunAsRoot: false },
+        requireOptIn: false,
       },
     });
     expect(dispatch().cluster).not.toHaveProperty('address');
@@ -155,6 +160,10 @@ describe('the settings of dispatch', () => {
       ttlSecondsAfterFinished: 999_999_999,
       runAsNonRoot: false,
       transport: 'secretEnv',
+      imagePullSecrets: [],
+      options: NO_OPTIONS,
+      guardRails: { patterns: {}, maxima: {}, allowPrivilegeEscalation: false, allowRunAsRoot: false },
+      requireOptIn: false,
     });
   });
 
