@@ -13,6 +13,9 @@ export type ApiAnswer<T> =
   | { readonly kind: 'refused'; readonly refusal: ApiRefusal }
   | { readonly kind: 'noAnswer' };
 
+/** Answer to a compare-and-swap; `conflict`: somebody changed the object since it was read. */
+export type PatchAnswer = 'patched' | 'conflict' | 'notFound' | 'forbidden';
+
 /** Jobs and payload Secrets in the executors' namespace. Reads throw a DispatcherError when they cannot be done. */
 export interface JobStore {
   listJobs(labelSelector: string): Promise<readonly V1Job[]>;
@@ -22,13 +25,9 @@ export interface JobStore {
   /** The uids of the Secret's owners; its data is not looked at. `forbidden` when our role may not read Secrets. */
   getSecretOwners(name: string): Promise<readonly string[] | 'notFound' | 'forbidden'>;
   /** Lets a suspended Job start, if it is still at this resourceVersion. */
-  resumeJob(name: string, resourceVersion: string): Promise<'patched' | 'conflict' | 'notFound'>;
+  resumeJob(name: string, resourceVersion: string): Promise<PatchAnswer>;
   /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
-  stopJob(
-    name: string,
-    resourceVersion: string,
-    verdict: RecordedVerdict,
-  ): Promise<'patched' | 'conflict' | 'notFound'>;
+  stopJob(name: string, resourceVersion: string, verdict: RecordedVerdict): Promise<PatchAnswer>;
 }
 
 /** What may be changed on a job or step; an absent field stays as it is. */

@@ -56,6 +56,7 @@ export function createKubernetesJobs(options: KubernetesJobsOptions): JobStore {
     const answer = await call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body }));
     if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
     if (isNotFound(answer, 'jobs')) return 'notFound';
+    if (isForbidden(answer)) return 'forbidden';
     read(answer, `Job ${name}`);
     return 'patched';
   };

@@ -95,7 +95,7 @@ function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefin
   if (status === 504) return { kind: 'readByName' };
   if (status === 429) return { kind: 'wait', cause: 'throttled', text: 'the Kubernetes API is throttling', ...atLeast };
   if (status >= 500)
-    return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}`, ...atLeast };
+    return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}${webhookOf(message)}`, ...atLeast };
   // A proxy, or a wrong address: it says nothing about this step, and everybody's would fail.
   if (status === 404 && answer.kind !== 'namespaces') {
     return {
@@ -117,6 +117,12 @@ function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefin
     return { kind: 'wait', cause: 'beingDeleted', text: 'an older Job of this name is being deleted' };
   }
   return undefined;
+}
+
+/** The admission webhook that did not answer: the usual cause of a 500, and not one of the API server. */
+function webhookOf(message: string): string {
+  const name = /failed calling webhook "([\w.-]{1,253})"/.exec(message)?.[1];
+  return name === undefined ? '' : ` because its webhook ${name} fails`;
 }
 
 /** `requested: count/jobs.batch=1, used: count/jobs.batch=20, limited: count/jobs.batch=20` as a person would say it. */

@@ -18,5 +18,6 @@ export function internalSecretKey(text: string): KeyOrProblem {
         "InternalSecret is not base64url (it holds a character such as '+' or '/'); Terrakube cannot use it either",
     };
   }
-  return { key: Buffer.from(trimmed, 'base64url') };
+  const key = Buffer.from(trimmed, 'base64url');
+  return key.byteLength === 0 ? { problem: 'InternalSecret is too short to be a key' } : { key };
 }

@@ -27,9 +27,11 @@ export function nextStart(ids: DispatchIds, installation: Installation, jobs: re
   if (job.metadata?.deletionTimestamp) return { kind: 'retry' };
   const verdict = recordedVerdict(job);
   if (!hasEnded(job)) return verdict === undefined ? { kind: 'ensureSecret', job } : { kind: 'done', job };
-  const isRestarted = typeof verdict === 'object' && verdict.action === 'restart';
-  return isRestarted ? { kind: 'create', start: start + 1 } : { kind: 'done', job };
+  return isRestart(verdict) ? { kind: 'create', start: start + 1 } : { kind: 'done', job };
 }
+
+const isRestart = (verdict: ReturnType<typeof recordedVerdict>): boolean =>
+  typeof verdict === 'object' && verdict.action === 'restart';
 
 function newestOf(ids: DispatchIds, installation: Installation, jobs: readonly V1Job[]) {
   let newest: { readonly job: V1Job; readonly start: number } | undefined;
@@ -49,16 +51,11 @@ export function anotherDeliveryGotThrough(
   installation: Installation,
   jobs: readonly V1Job[],
 ): boolean {
-  const next = nextStart(ids, installation, jobs);
-  switch (next.kind) {
-    case 'ensureSecret':
-      return true;
-    case 'done':
-      return hasEnded(next.job);
-    case 'create':
-    case 'retry':
-      return false;
-  }
+  const newest = newestOf(ids, installation, jobs);
+  if (!newest) return false;
+  const verdict = recordedVerdict(newest.job);
+  // One that is being deleted may still have its executor, in its last seconds.
+  return hasEnded(newest.job) ? !isRestart(verdict) : verdict === undefined;
 }
 
 /** A Job that this project made for this installation. */

@@ -5,11 +5,12 @@ import { readFailure, type WaitCause } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
-import { elapsedMs, type Seconds, seconds } from '../domain/time.ts';
+import { durationMs, elapsedMs, type Seconds, seconds } from '../domain/time.ts';
 import { waitingLine } from '../domain/waiting.ts';
 import type { Log, LogFields, MessageHandling } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
 import { explainWait, keepAlive, type Waiting } from './keep-waiting.ts';
+import type { Wait } from './start-result.ts';
 
 /** A message as it was received. */
 export interface ReceivedMessage {
@@ -49,12 +50,13 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
       deps.log.info('dispatch settled', fields);
       return 'done';
     }
-    const { cause, reason, wait } = result;
-    if (cause !== undefined) await waitOn(deps, request, { cause, text: reason });
-    return await again(deps, message, wait.exactly ?? growingDelay(deps, message, wait), fields);
+    const { on, reason, wait } = result;
+    if (on !== undefined) await waitOn(deps, request, { ...on, text: reason });
+    return await again(deps, message, delayOf(deps, message, request, wait), fields);
   } catch (error) {
     const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
-    if (failure !== undefined && !('problem' in request)) await waitOn(deps, request, failure);
+    // The cluster cannot be read. Most likely nothing runs: a step that was started would not be pending for long.
+    if (failure !== undefined && !('problem' in request)) await waitOn(deps, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
     return again(deps, message, delay, { ...fieldsOf(message), outcome: 'retried', ...deps.errorFields(error) });
@@ -65,14 +67,13 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
 async function waitOn(
   deps: SettleDeps,
   { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
-  { cause, text }: { readonly cause: WaitCause; readonly text: string },
+  { cause, text, mayRun }: { readonly cause: WaitCause; readonly text: string; readonly mayRun: boolean },
 ): Promise<void> {
   const age = elapsedMs(acceptedAt, deps.clock.now());
   const waiting: Waiting = { ids, text, line: waitingLine(cause, text, age), age };
   try {
     await explainWait(deps.terrakube, waiting);
-    // A create without an answer may have been done: its executor may be about to speak.
-    if (deps.patience.keepAlive && cause !== 'noAnswer') await keepAlive(deps.terrakube, waiting);
+    if (deps.patience.keepAlive && !mayRun) await keepAlive(deps.terrakube, waiting);
   } catch (error) {
     deps.log.warn('waiting not told', { terrakubeJobId: ids.jobId, ...deps.errorFields(error) });
   }
@@ -94,16 +95,30 @@ async function again(
   return 'again';
 }
 
+/** What is waited for exactly passes within two minutes; what lasts longer is looked at less and less often. */
+const EXACT_FOR = durationMs(120_000);
+
+function delayOf(
+  deps: SettleDeps,
+  message: ReceivedMessage,
+  { acceptedAt }: Pick<DispatchRequest, 'acceptedAt'>,
+  wait: Wait,
+): Seconds {
+  const isYoung = elapsedMs(acceptedAt, deps.clock.now()) <= EXACT_FOR;
+  return wait.exactly !== undefined && isYoung ? wait.exactly : growingDelay(deps, message, wait);
+}
+
 /** A job that is kept alive has to be looked at every half minute; without that, five minutes are soon enough. */
 const LONGEST_DELAY = { withKeepAlive: seconds(30), without: seconds(300) } as const;
 
 function growingDelay(
   { random, patience }: SettleDeps,
   { receiveCount }: ReceivedMessage,
-  bounds: { readonly atLeast?: Seconds; readonly atMost?: Seconds },
+  { atLeast, atMost: bound }: Wait,
 ): Seconds {
   const atMost = patience.keepAlive ? LONGEST_DELAY.withKeepAlive : LONGEST_DELAY.without;
-  return retryDelay({ receiveCount, jitter: random(), atMost, ...bounds });
+  const least = atLeast === undefined ? {} : { atLeast };
+  return retryDelay({ receiveCount, jitter: random(), atMost: bound ?? atMost, ...least });
 }
 
 function fieldsOf({ messageId, request }: ReceivedMessage): LogFields {

@@ -12,7 +12,7 @@ export interface StopDeps {
 }
 
 /** What came of it: stopped by this call, or nothing to stop any more, or it changed each time that we looked. */
-export type StopResult = 'stopped' | 'alreadyStopped' | 'ended' | 'gone' | 'contended';
+export type StopResult = 'stopped' | 'alreadyStopped' | 'ended' | 'gone' | 'contended' | 'forbidden';
 
 /** The kubelet and the job controller change a Job several times around a pod's start; three looks outlast that. */
 const LOOKS = 3;
@@ -30,6 +30,7 @@ export async function stopJob(
     if (recordedVerdict(job) !== undefined) return 'alreadyStopped';
     const resourceVersion = job.metadata?.resourceVersion ?? '';
     const patched = await jobs.stopJob(name, resourceVersion, { ...verdict, at: isoTime(clock.now()) });
+    if (patched === 'forbidden') return 'forbidden';
     if (patched !== 'conflict') return patched === 'patched' ? 'stopped' : 'gone';
   }
   return 'contended';

@@ -152,7 +152,7 @@ describe('a step that has Jobs already', () => {
       outcome: 'retried',
       reason: 'an older Job of this step is being deleted',
       wait: { exactly: 2 },
-      cause: 'beingDeleted',
+      on: { cause: 'beingDeleted', mayRun: true },
     });
     expect(store.createdNames()).toEqual([]);
   });
@@ -191,7 +191,7 @@ describe('a create of the Job that was not answered with the Job', () => {
       outcome: 'retried',
       reason: 'an older Job of this name is being deleted',
       wait: {},
-      cause: 'beingDeleted',
+      on: { cause: 'beingDeleted', mayRun: true },
     });
   });
 
@@ -202,7 +202,7 @@ describe('a create of the Job that was not answered with the Job', () => {
       outcome: 'retried',
       reason: 'the Kubernetes API gave no answer to the create',
       wait: {},
-      cause: 'noAnswer',
+      on: { cause: 'noAnswer', mayRun: true },
     });
     expect(store.allJobs()).toEqual([]);
   });
@@ -214,7 +214,7 @@ describe('a create of the Job that was not answered with the Job', () => {
       reason:
         'quota terrakube-quota of namespace terrakube is used up (used count/jobs.batch=20, limit count/jobs.batch=20)',
       wait: { atMost: 30 },
-      cause: 'quota',
+      on: { cause: 'quota', mayRun: false },
     });
     expect(terrakube.job(ids())).toEqual({ ...terrakubeJob(), output: null });
   });
@@ -225,7 +225,7 @@ describe('a create of the Job that was not answered with the Job', () => {
       outcome: 'retried',
       reason: 'the Kubernetes API is throttling',
       wait: { atLeast: seconds(7) },
-      cause: 'throttled',
+      on: { cause: 'throttled', mayRun: false },
     });
   });
 

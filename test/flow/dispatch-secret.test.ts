@@ -39,7 +39,7 @@ describe('a Secret that is there already', () => {
       outcome: 'retried',
       reason: 'the Secret of an older Job is being deleted',
       wait: { exactly: 2 },
-      cause: 'beingDeleted',
+      on: { cause: 'beingDeleted', mayRun: true },
     });
     store.removeSecret(NAME);
     expect(await dispatch()).toEqual({ outcome: 'exists', jobName: NAME });
@@ -54,7 +54,7 @@ describe('a Secret that is there already', () => {
       outcome: 'retried',
       reason: 'the dispatcher may not read Secrets; apply deploy/kubernetes',
       wait: {},
-      cause: 'noAnswer',
+      on: { cause: 'noAnswer', mayRun: true },
     });
   });
 });
@@ -147,7 +147,7 @@ describe('a Secret that is refused for good', () => {
       outcome: 'retried',
       reason: 'the Job changes too often to be stopped',
       wait: { exactly: 1 },
-      cause: 'noAnswer',
+      on: { cause: 'noAnswer', mayRun: true },
     });
     expect(patches).toBe(3);
     expect(terrakube.job(ids())).toEqual(UNTOLD);

@@ -35,8 +35,22 @@ describe('an answer that may be another one later', () => {
       '429-too-many-requests',
       { kind: 'wait', cause: 'throttled', text: 'the Kubernetes API is throttling', atLeast: seconds(1) },
     ],
-    ['500-webhook-500', { kind: 'wait', cause: 'unavailable', text: 'the Kubernetes API answers 500' }],
-    ['500-webhook-unreachable', { kind: 'wait', cause: 'unavailable', text: 'the Kubernetes API answers 500' }],
+    [
+      '500-webhook-500',
+      {
+        kind: 'wait',
+        cause: 'unavailable',
+        text: 'the Kubernetes API answers 500 because its webhook validate.policy.example.com fails',
+      },
+    ],
+    [
+      '500-webhook-unreachable',
+      {
+        kind: 'wait',
+        cause: 'unavailable',
+        text: 'the Kubernetes API answers 500 because its webhook validate.policy.example.com fails',
+      },
+    ],
   ])('%s', (file, verdict) => {
     expect(verdictOf(file)).toEqual(verdict);
   });
