@@ -399,7 +399,7 @@ const REACH_ROWS: readonly OptionRow[] = [
   {
     variable: 'PVC_CLAIM_NAME',
     syntax: 'a name',
-    sets: 'The claim of the plugin cache. It is mounted without a look-up: a missing one keeps the pod from starting, and the run says so.',
+    sets: 'The claim of the plugin cache. It is mounted without a look-up: a missing one keeps the pod from starting.',
     guardRail: '`persistentVolumeClaims` (none)',
     good: [{ value: 'plugins', means: 'nothing, without `TF_PLUGIN_CACHE_DIR`', gives: {} }],
     bad: [{ ...badName('Plug_Ins'), and: { TF_PLUGIN_CACHE_DIR: '/cache' } }],
