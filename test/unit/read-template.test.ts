@@ -206,6 +206,20 @@ Resources:
       ExecutorEphemeralSecret: '',
       ExecutorEphemeralConfigMap: 'terrakube-executor-config',
       ExecutorEphemeralEnv: 'HTTPS_PROXY=http://proxy:3128;AwsEnableRoleAuth=true',
+      ExecutorEphemeralServiceAccount: 'executor',
+      ExecutorEphemeralImagePullSecrets: 'registry, other',
+      ExecutorEphemeralPriorityClass: 'terraform',
+      ExecutorEphemeralPodAnnotations: 'vault.example/role=executor;a=b c',
+      ExecutorEphemeralNodeSelector: 'pool=terraform',
+      ExecutorEphemeralTolerations: 'pool=terraform:Equal:NoSchedule; spot',
+      ExecutorEphemeralCpuRequest: '500m',
+      ExecutorEphemeralCpuLimit: '1.5',
+      ExecutorEphemeralMemoryRequest: '512Mi',
+      ExecutorEphemeralMemoryLimit: '2Gi',
+      ExecutorEphemeralStorageRequest: '5G',
+      ExecutorEphemeralStorageLimit: '20Gi',
+      GuardRails: '{"serviceAccounts":["^team-"]}',
+      RequireOptIn: 'true',
     };
     const [intake, dispatch] = readFunctions(await ourTemplate(), ourValues(given));
     const { IntakeAuth, IntakePathSecretId, ...forDispatch } = given;
@@ -245,6 +259,7 @@ const dispatchDefaults = {
   ExecutorEphemeralTerminationGracePeriodSeconds: '60',
   ExecutorEphemeralTtlSecondsAfterFinished: '7200',
   ExecutorEphemeralRunAsNonRoot: 'true',
+  RequireOptIn: 'false',
   PayloadTransport: 'file',
   PayloadMaxAgeSeconds: '1500',
   MaxStarts: '3',
