@@ -32,6 +32,9 @@ export interface IntakeConfig {
   readonly auth: { readonly mode: 'jwt' | 'path'; readonly secret: SecretSetting };
 }
 
+/** Settings that a manifest is made of. */
+export type ManifestConfig = Pick<DispatchConfig, 'installation' | 'executor'>;
+
 /** Settings of dispatch. */
 export interface DispatchConfig {
   readonly aws: AwsSettings;
@@ -114,6 +117,11 @@ const dispatchSchema = v.object(
   'is missing',
 );
 
+const manifestSchema = v.object(
+  { TerrakubeApiUrl: dispatchSchema.entries.TerrakubeApiUrl, Installation: dispatchSchema.entries.Installation },
+  'is missing',
+);
+
 /** Loads intake's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadIntakeConfig(environment: Environment): IntakeConfig {
   const faults: string[] = [];
@@ -159,6 +167,15 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
     },
     executor,
   };
+}
+
+/** Loads what a manifest is made of. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
+export function loadManifestConfig(environment: Environment): ManifestConfig {
+  const faults: string[] = [];
+  const settings = parseSettings(manifestSchema, environment, faults);
+  const executor = readExecutorSettings(environment, faults);
+  if (!settings || !executor || faults.length > 0) throw configInvalid(faults);
+  return { executor, installation: settings.Installation ?? installationOf(settings.TerrakubeApiUrl) };
 }
 
 function secretSetting(name: string, environment: Environment, faults: string[]): SecretSetting | undefined {

@@ -26,6 +26,7 @@ const commands = {
     [bin('knip/bin/knip.js')],
   ],
   build: [['tools/build.ts']],
+  cli: [['cli/main.ts']],
   bench: [['bench/post-to-job.ts']],
   'bench:dispatch-rate': [['bench/dispatch-rate.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
