@@ -247,7 +247,10 @@ function checkTogether(own: EphemeralOptions, all: EphemeralOptions, reportOn: R
     reportOn(variable)(`has more than ${room} bytes`, 'Keep large texts in a ConfigMap.');
   }
   if (own.runAsUser === 0 && all.runAsNonRoot === true) {
-    reportOn(OPTION.podSecurity)('has runAsUser=0, which is root, with runAsNonRoot=true', 'Choose another user.');
+    reportOn(OPTION.podSecurity)(
+      'has runAsUser=0 (root) with runAsNonRoot=true',
+      'Choose another user, or add runAsNonRoot=false.',
+    );
   }
 }
 

@@ -9,7 +9,7 @@ export type Patterns = readonly RegExp[];
 
 /** The policy of an installation: the parsed form of the setting `GuardRails`, by the setting's own keys. */
 export interface GuardRails {
-  /** Patterns by what they are for. Absent: see {@link DENIED_UNLESS_LISTED}. */
+  /** Patterns by what they are for. Absent: see `DENIED_UNLESS_LISTED`. */
   readonly patterns: Readonly<Partial<Record<PatternKey, Patterns | undefined>>>;
   /** Largest requests and limits; absent: no maximum. */
   readonly maxima: Readonly<Partial<Record<MaximumKey, Quantity | undefined>>>;
@@ -18,17 +18,15 @@ export interface GuardRails {
   readonly allowRunAsRoot: boolean;
 }
 
-/** Keys of `GuardRails` that hold patterns; the last three are of keys. */
-export const PATTERN_KEYS = [
-  'serviceAccounts',
-  'configMaps',
-  'persistentVolumeClaims',
-  'env',
-  'podAnnotations',
-  'nodeSelectorKeys',
-  'tolerationKeys',
-] as const;
-type PatternKey = (typeof PATTERN_KEYS)[number];
+/** Keys of `GuardRails` that hold patterns: of names, and where they say so of keys. */
+type PatternKey =
+  | 'serviceAccounts'
+  | 'configMaps'
+  | 'persistentVolumeClaims'
+  | 'env'
+  | 'podAnnotations'
+  | 'nodeSelectorKeys'
+  | 'tolerationKeys';
 
 type MaximumKey = (typeof RESOURCES)[number]['maximum'];
 

@@ -18,7 +18,8 @@ export function stepSettings(asked: RequestedOptions, settings: ExecutorSettings
   if (settings.requireOptIn && !asked.isOptedIn) return { reason: NOT_OPTED_IN };
   const outdated = outdatedImageReason(settings.image, asked.fields);
   if (outdated) return { reason: outdated };
-  const defaults = { ...settings.options, runAsNonRoot: settings.runAsNonRoot };
+  const { configMaps: envFrom, runAsNonRoot } = settings;
+  const defaults = { ...settings.options, envFrom, runAsNonRoot };
   const { options: parsed, problems } = parseOptions(asked.variables, defaults);
   const { options, refusals } = applyGuardRails(parsed, settings.guardRails, defaults);
   const noTexts = asked.notTexts.map((variable) => ({

@@ -442,8 +442,8 @@ const RIGHT_ROWS: readonly OptionRow[] = [
       { value: 'runAsNonRoot=yes', problem: 'is neither true nor false', quoted: 'runAsNonRoot=yes', fix: FLAG_FIX },
       {
         value: 'runAsUser=0;runAsNonRoot=true',
-        problem: 'has runAsUser=0, which is root, with runAsNonRoot=true',
-        fix: 'Choose another user.',
+        problem: 'has runAsUser=0 (root) with runAsNonRoot=true',
+        fix: 'Choose another user, or add runAsNonRoot=false.',
       },
     ],
   },

@@ -130,7 +130,7 @@ describe('with the defaults of a deployment', () => {
   test('root is no user where root is not allowed to run', () => {
     const variables = { EPHEMERAL_CONFIG_POD_SECURITY_CONTEXT: 'runAsUser=0' };
     expect(parse(variables, given).problems).toMatchObject([
-      { problem: 'has runAsUser=0, which is root, with runAsNonRoot=true' },
+      { problem: 'has runAsUser=0 (root) with runAsNonRoot=true' },
     ]);
     expect(parse(variables, { ...given, runAsNonRoot: false }).problems).toEqual([]);
   });

@@ -147,6 +147,21 @@ test('no value of EPHEMERAL_JOB_ENV_VARS is ever told', () => {
   expect(JSON.stringify(decided)).not.toContain('hunter2');
 });
 
+test('a ConfigMap that every executor has may be asked for: Terrakube itself needs the variable for it', () => {
+  const variables = { EPHEMERAL_CONFIG_ENVFROM_CONFIG_MAP: 'terrakube-executor-config' };
+  expect(decide(variables, { configMaps: ['terrakube-executor-config'] })).toHaveProperty('settings');
+  expect(decide(variables)).toHaveProperty('reason');
+});
+
+test('root is refused with the word of the deployment, and allowed where both agree', () => {
+  const variables = { EPHEMERAL_CONFIG_POD_SECURITY_CONTEXT: 'runAsUser=0' };
+  const allowed = guardRails({ allowRunAsRoot: true });
+  expect(decide(variables, { guardRails: allowed })).toMatchObject({
+    reason: { title: 'EPHEMERAL_CONFIG_POD_SECURITY_CONTEXT has runAsUser=0 (root) with runAsNonRoot=true' },
+  });
+  expect(decide(variables, { guardRails: allowed, runAsNonRoot: false })).toHaveProperty('settings');
+});
+
 test('without a choice of the workspace the settings are those of the deployment', () => {
   const settings = executorSettings();
   expect(decide({})).toEqual({ settings });
