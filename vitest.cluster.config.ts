@@ -6,6 +6,8 @@ const stack = ['test/cluster/faults.test.ts', 'test/cluster/stack.test.ts'];
 /** What takes minutes on a machine's first run, or long every time (`npm run test:cluster`). */
 const config: ViteUserConfig = defineConfig({
   test: {
+    // These tests wait more than they work, so that more files than processors may run side by side.
+    maxWorkers: 4,
     projects: [
       {
         // One control plane serves all files, which run side by side in namespaces of their own.

@@ -30,7 +30,7 @@ export interface OpenWatch {
   readonly status: number;
   /** Everything that came so far. */
   readonly events: readonly WatchEvent[];
-  /** Waits (5 s at most) for an event; events that came before count as well. */
+  /** Waits (10 s at most) for an event; events that came before count as well. */
   until(wanted: (event: WatchEvent) => boolean): Promise<WatchEvent>;
   /** Resolves when the server ends the watch. */
   readonly ended: Promise<void>;
@@ -108,7 +108,7 @@ function follow(response: IncomingMessage): OpenWatch {
         const timer = setTimeout(() => {
           waiting.delete(look);
           reject(new Error(`The event did not come; seen: ${events.map((event) => event.type).join(', ')}`));
-        }, 5000);
+        }, 10_000);
         const look = (): void => {
           const found = events.find(wanted);
           if (found === undefined) return;

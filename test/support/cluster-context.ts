@@ -27,12 +27,16 @@ export interface Context {
   eventually(path: string, wanted: (answer: ClusterAnswer) => boolean): Promise<ClusterAnswer>;
 }
 
+/** A real job controller gathers changes for a second, and a busy machine takes its time. */
+const patienceMs = 10_000;
+
 /** The context of a running cluster. */
 export function contextOf(cluster: ClusterUnderTest, client: ClusterClient): Context {
   const { namespace } = cluster;
   const pods = `/api/v1/namespaces/${namespace}/pods`;
   const eventually: Context['eventually'] = async (path, wanted) => {
-    for (let left = 100; left > 0; left -= 1) {
+    const endMs = Date.now() + patienceMs;
+    while (Date.now() < endMs) {
       const answer = await client.send('GET', path);
       if (wanted(answer)) return answer;
       await new Promise((resolve) => setTimeout(resolve, 20));
