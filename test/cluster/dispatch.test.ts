@@ -105,6 +105,22 @@ describe('a dispatch', () => {
     expect(await exists('secrets', jobName(of, INSTALLATION, 1))).toBe(true);
   });
 
+  test.each(['secretEnv', 'env'] as const)(
+    'of 90,000 bytes by %s is taken, and its Job may start',
+    async (transport) => {
+      const of = aStep();
+      const filler = 'x'.repeat(90_000 - payload(of, { filler: '' }).byteLength);
+      const world = createDispatchWorld({ ids: of });
+      const executor = executorSettings({ namespace: cluster.namespace, transport });
+
+      expect(await world.deliver({ jobs: storeOf(), executor }, { payload: payload(of, { filler }) })).toBe('done');
+
+      const job = await storeOf().getJob(jobName(of, INSTALLATION, 1));
+      expect(job === 'notFound' ? job : job.spec?.suspend).toBe(false);
+      expect(await exists('secrets', jobName(of, INSTALLATION, 1))).toBe(transport === 'secretEnv');
+    },
+  );
+
   test('200 times at once makes 200 Jobs with their Secrets', { timeout: 60_000 }, async () => {
     const store = storeOf();
     const steps = Array.from({ length: 200 }, aStep);
