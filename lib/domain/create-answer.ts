@@ -95,7 +95,12 @@ function waitFor(answer: ApiRefusal, namespace: string): CreateVerdict | undefin
   if (status === 504) return { kind: 'readByName' };
   if (status === 429) return { kind: 'wait', cause: 'throttled', text: 'the Kubernetes API is throttling', ...atLeast };
   if (status >= 500)
-    return { kind: 'wait', cause: 'unavailable', text: `the Kubernetes API answers ${status}${webhookOf(message)}`, ...atLeast };
+    return {
+      kind: 'wait',
+      cause: 'unavailable',
+      text: `the Kubernetes API answers ${status}${webhookOf(message)}`,
+      ...atLeast,
+    };
   // A proxy, or a wrong address: it says nothing about this step, and everybody's would fail.
   if (status === 404 && answer.kind !== 'namespaces') {
     return {

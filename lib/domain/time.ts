@@ -27,9 +27,6 @@ export const elapsedMs = (from: EpochMs, to: EpochMs): DurationMs => durationMs(
 /** Seconds as milliseconds. */
 export const secondsToMs = (value: Seconds): DurationMs => durationMs(value * 1000);
 
-/** Milliseconds as seconds, rounded up: a wait may be longer than asked for, never shorter. */
-export const msToSeconds = (value: DurationMs): Seconds => seconds(Math.ceil(value / 1000));
-
 /** A point in time as ISO 8601 text, UTC, with milliseconds. */
 // biome-ignore lint/style/noRestrictedGlobals: a conversion of its argument; it reads no clock.
 export const isoTime = (at: EpochMs): string => new Date(at).toISOString();
