@@ -1,6 +1,6 @@
 // The doorways between the flows and the outside. Interfaces only: a client fills each one for production, an in-memory
 // one for tests, and both pass the same contract suite.
-import type { V1Job, V1Secret } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Job, V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { ApiRefusal } from './domain/create-answer.ts';
 import type { DispatchIds } from './domain/dispatch-request.ts';
 import type { RecordedVerdict } from './domain/recorded-verdict.ts';
@@ -28,6 +28,29 @@ export interface JobStore {
   resumeJob(name: string, resourceVersion: string): Promise<PatchAnswer>;
   /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
   stopJob(name: string, resourceVersion: string, verdict: RecordedVerdict): Promise<PatchAnswer>;
+}
+
+/** What is observed of the cluster, and what a verdict does there. Reads throw a DispatcherError when they cannot be done. */
+export interface ObservedCluster {
+  /** The API server's clock, as of its last answer. */
+  serverNow(): EpochMs;
+  getJob(name: string): Promise<V1Job | 'notFound'>;
+  listJobs(labelSelector: string): Promise<readonly V1Job[]>;
+  listPods(jobName: string): Promise<readonly V1Pod[] | 'forbidden'>;
+  /** Events about one object, whatever its kind. */
+  listEvents(objectName: string): Promise<readonly CoreV1Event[] | 'forbidden'>;
+  /** Records a verdict and sets the Job's clock to one second, if the Job is still at this resourceVersion. */
+  stopJob(name: string, resourceVersion: string, verdict: RecordedVerdict): Promise<PatchAnswer>;
+  /** Sets annotations, if the Job is still at this resourceVersion. */
+  annotateJob(
+    name: string,
+    resourceVersion: string,
+    annotations: Readonly<Record<string, string>>,
+  ): Promise<PatchAnswer>;
+  /** Deletes the Job of this uid, with its pods and Secrets; one that is gone is fine. */
+  deleteJob(name: string, uid: string): Promise<void>;
+  /** Deletes the pod of this uid; one that is gone, or that we may not delete, is fine. */
+  deletePod(name: string, uid: string, gracePeriodSeconds: Seconds): Promise<void>;
 }
 
 /** What may be changed on a job or step; an absent field stays as it is. */

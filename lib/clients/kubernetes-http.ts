@@ -1,13 +1,20 @@
 // The transport under @kubernetes/client-node's generated API. Its own one makes a TLS handshake for every call and brings
 // undici along; see docs/adr/0003.
 import { ResponseContext, wrapHttpLibrary } from '@kubernetes/client-node';
+import { type EpochMs, parseIsoTime } from '../domain/time.ts';
 import { createKeepAliveHttp, type KeepAliveHttpOptions } from './keep-alive-http.ts';
 
 /** What `createConfiguration` takes as `httpApi`. */
 export type KubernetesHttp = ReturnType<typeof wrapHttpLibrary>;
 
+/** Options of {@link createKubernetesHttp}. */
+export interface KubernetesHttpOptions extends KeepAliveHttpOptions {
+  /** Told the `Date` of each answer: ages in the cluster are counted by its own clock. */
+  readonly onServerTime?: (serverTime: EpochMs) => void;
+}
+
 /** Creates the transport of one cluster. Its errors are those of node:https, with their `code`. */
-export function createKubernetesHttp(options: KeepAliveHttpOptions): KubernetesHttp {
+export function createKubernetesHttp({ onServerTime, ...options }: KubernetesHttpOptions): KubernetesHttp {
   const send = createKeepAliveHttp(options);
   return wrapHttpLibrary({
     async send(context) {
@@ -23,6 +30,8 @@ export function createKubernetesHttp(options: KeepAliveHttpOptions): KubernetesH
         headers: { ...context.getHeaders(), ...type },
         ...(body === undefined ? {} : { body }),
       });
+      const serverTime = parseIsoTime(reply.headers['date'] ?? '');
+      if (serverTime !== undefined) onServerTime?.(serverTime);
       return new ResponseContext(reply.status, reply.headers, {
         text: () => Promise.resolve(reply.body.toString('utf8')),
         binary: () => Promise.resolve(reply.body),

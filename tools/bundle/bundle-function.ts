@@ -34,7 +34,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     plugins: [
       awsInSecondFile(awsModules),
       withoutUnreachedModules(hasClients),
-      ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root)) : []),
+      ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
     ],
   });
   const files = [keep(root, name, 'index.cjs', main)];
@@ -74,12 +74,18 @@ const common = (root: string) =>
     write: false,
   }) as const satisfies BuildOptions;
 
-const kubernetesClients = (root: string): readonly string[] => {
-  const folder = path.join(root, 'lib', 'clients');
-  return readdirSync(folder).flatMap((file) =>
-    file.startsWith('kubernetes-') ? [readFileSync(path.join(folder, file), 'utf8')] : [],
-  );
-};
+/** Texts of the clients that a door reaches and that call the generated API; another door's methods stay out of its bundle. */
+function kubernetesClients(root: string, door: string): readonly string[] {
+  const found = new Map<string, string>();
+  const queue = [...door.matchAll(/\/(kubernetes-[\w-]+\.ts)'/g)].map(([, file]) => file ?? '');
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (found.has(file)) continue;
+    const text = readFileSync(path.join(root, 'lib', 'clients', file), 'utf8');
+    found.set(file, text);
+    queue.push(...[...text.matchAll(/'\.\/(kubernetes-[\w-]+\.ts)'/g)].map(([, next]) => next ?? ''));
+  }
+  return [...found.values()];
+}
 
 /**
  * Writes a bundle, and its source map outside of what goes into the zip: a map helps to read a stack trace offline, and
