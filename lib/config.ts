@@ -1,28 +1,40 @@
 // The settings of each function, from its environment: the only place that reads it. All faults are found at once, at
 // start; no fault quotes a value, since some of them are secrets.
 import * as v from 'valibot';
+import {
+  type AwsSettings,
+  awsEntries,
+  awsSettings,
+  type ClusterSettings,
+  clusterEntries,
+  clusterSettings,
+  httpUrl,
+  installationSetting,
+  optionalText,
+  type SecretSetting,
+  secretEntries,
+  secretSetting,
+  terrakubeEntries,
+} from './config/connections.ts';
 import { readExecutorSettings } from './config/executor.ts';
-import { bool, type Environment, parseSettings, positive, text } from './config/parts.ts';
+import {
+  activeDeadline,
+  bool,
+  type Environment,
+  executorNamespace,
+  parseSettings,
+  positive,
+  text,
+} from './config/parts.ts';
 import { DispatcherError } from './domain/errors.ts';
 import type { ExecutorSettings } from './domain/executor-settings.ts';
-import { type Installation, installationOf } from './domain/job-name.ts';
+import type { Installation } from './domain/job-name.ts';
 import type { Patience } from './domain/payload-age.ts';
-import { type Seconds, seconds } from './domain/time.ts';
+import { type Seconds, seconds, secondsToMs } from './domain/time.ts';
+import type { VerdictSettings } from './domain/verdict.ts';
 
+export type { AwsSettings, SecretSetting } from './config/connections.ts';
 export type { Environment } from './config/parts.ts';
-
-/** A secret: the value itself, or its name in Secrets Manager. */
-export type SecretSetting = { readonly value: string } | { readonly secretId: string };
-
-/** AWS keys from the environment, where Lambda puts the ones of the function's role. */
-export interface AwsSettings {
-  readonly region: string;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
-}
 
 /** Settings of intake. */
 export interface IntakeConfig {
@@ -42,29 +54,30 @@ export interface DispatchConfig {
   readonly deadLetterQueueUrl: string;
   readonly terrakubeApiUrl: string;
   readonly internalSecret: SecretSetting;
-  readonly cluster: {
-    readonly name: string;
-    readonly region: string;
-    /** Role to assume for a cluster in another account. */
-    readonly roleArn?: string;
-    readonly address?: { readonly endpoint: string; readonly caPem: string };
-  };
+  readonly cluster: ClusterSettings;
   readonly installation: Installation;
   readonly executor: ExecutorSettings;
   readonly patience: Patience;
 }
 
-const optionalText = v.optional(text);
-// @__NO_SIDE_EFFECTS__
-const url = (message: string) => v.pipe(text, v.regex(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, message));
-const httpUrl = url('must be a URL that begins with http:// or https:// and has no query');
-const awsEntries = {
-  AWS_REGION: text,
-  AWS_ACCESS_KEY_ID: text,
-  AWS_SECRET_ACCESS_KEY: text,
-  AWS_SESSION_TOKEN: optionalText,
+/** Settings of job-status. */
+export interface JobStatusConfig {
+  readonly aws: AwsSettings;
+  readonly terrakubeApiUrl: string;
+  readonly internalSecret: SecretSetting;
+  readonly cluster: ClusterSettings;
+  readonly installation: Installation;
+  readonly namespace: string;
+  readonly maxStarts: number;
+  readonly settings: VerdictSettings;
+}
+
+const patienceEntries = {
+  PayloadMaxAgeSeconds: positive('1500'),
+  MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
+  KeepAlive: bool('true'),
+  DispatchPaused: bool('false'),
 };
-const secretEntries = { InternalSecret: optionalText, InternalSecretId: optionalText };
 
 const intakeSchema = v.object(
   {
@@ -84,41 +97,28 @@ const dispatchSchema = v.object(
     ...secretEntries,
     QueueUrl: httpUrl,
     DeadLetterQueueUrl: httpUrl,
-    TerrakubeApiUrl: httpUrl,
-    Installation: v.optional(v.pipe(text, v.regex(/^[a-z0-9]{1,16}$/, 'must be 1 to 16 of a-z and 0-9'))),
-    EksClusterName: v.pipe(text, v.regex(/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/, 'must be the name of an EKS cluster')),
-    EksRegion: optionalText,
-    EksRoleArn: v.optional(
-      v.pipe(text, v.regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/\S+$/, 'must be the ARN of an IAM role')),
-    ),
-    EksEndpoint: v.optional(
-      v.pipe(
-        text,
-        v.regex(/^https:\/\/[^\s/?#]+\/?$/, 'must begin with https:// and have no path'),
-        // The generated client puts its paths right behind it, and they begin with a slash.
-        v.transform((value) => value.replace(/\/$/, '')),
-      ),
-    ),
-    EksCertificateAuthority: v.optional(
-      v.pipe(
-        text,
-        v.transform(decodePem),
-        v.startsWith(
-          '-----BEGIN CERTIFICATE-----',
-          'must be the base64 of a PEM certificate, as DescribeCluster gives it',
-        ),
-      ),
-    ),
-    PayloadMaxAgeSeconds: positive('1500'),
-    MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
-    KeepAlive: bool('true'),
-    DispatchPaused: bool('false'),
+    ...terrakubeEntries,
+    ...clusterEntries,
+    ...patienceEntries,
   },
   'is missing',
 );
 
-const manifestSchema = v.object(
-  { TerrakubeApiUrl: dispatchSchema.entries.TerrakubeApiUrl, Installation: dispatchSchema.entries.Installation },
+const manifestSchema = v.object(terrakubeEntries, 'is missing');
+
+const jobStatusSchema = v.object(
+  {
+    ...awsEntries,
+    ...secretEntries,
+    ...terrakubeEntries,
+    ...clusterEntries,
+    ...patienceEntries,
+    ExecutorEphemeralNamespace: executorNamespace,
+    ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
+    SilentAfterSeconds: positive('1800'),
+    OwnsAllSteps: bool('false'),
+    CancelRunningApply: bool('false'),
+  },
   'is missing',
 );
 
@@ -141,30 +141,17 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
   const settings = parseSettings(dispatchSchema, environment, faults);
   const executor = readExecutorSettings(environment, faults);
   const internalSecret = secretSetting('InternalSecret', environment, faults);
-  const { EksEndpoint: endpoint, EksCertificateAuthority: caPem } = settings ?? {};
-  if (settings && (endpoint === undefined) !== (caPem === undefined)) {
-    faults.push('EksEndpoint, EksCertificateAuthority: give both, or neither and the cluster is asked for them');
-  }
-  if (!settings || !executor || !internalSecret || faults.length > 0) throw configInvalid(faults);
+  const cluster = settings && clusterSettings(settings, faults);
+  if (!settings || !executor || !internalSecret || !cluster || faults.length > 0) throw configInvalid(faults);
   return {
     aws: awsSettings(settings),
     queueUrl: settings.QueueUrl,
     deadLetterQueueUrl: settings.DeadLetterQueueUrl,
     terrakubeApiUrl: settings.TerrakubeApiUrl,
     internalSecret,
-    cluster: {
-      name: settings.EksClusterName,
-      region: settings.EksRegion ?? settings.AWS_REGION,
-      ...(settings.EksRoleArn === undefined ? {} : { roleArn: settings.EksRoleArn }),
-      ...(endpoint === undefined || caPem === undefined ? {} : { address: { endpoint, caPem } }),
-    },
-    installation: settings.Installation ?? installationOf(settings.TerrakubeApiUrl),
-    patience: {
-      payloadMaxAge: asSeconds(settings.PayloadMaxAgeSeconds),
-      maxStarts: settings.MaxStarts,
-      keepAlive: settings.KeepAlive,
-      isPaused: settings.DispatchPaused,
-    },
+    cluster,
+    installation: installationSetting(settings),
+    patience: patienceOf(settings),
     executor,
   };
 }
@@ -175,31 +162,43 @@ export function loadManifestConfig(environment: Environment): ManifestConfig {
   const settings = parseSettings(manifestSchema, environment, faults);
   const executor = readExecutorSettings(environment, faults);
   if (!settings || !executor || faults.length > 0) throw configInvalid(faults);
-  return { executor, installation: settings.Installation ?? installationOf(settings.TerrakubeApiUrl) };
+  return { executor, installation: installationSetting(settings) };
 }
 
-function secretSetting(name: string, environment: Environment, faults: string[]): SecretSetting | undefined {
-  const value = environment[name]?.trim() || undefined;
-  const secretId = environment[`${name}Id`]?.trim() || undefined;
-  if (secretId !== undefined && value === undefined) return { secretId };
-  if (value !== undefined && secretId === undefined) return { value };
-  const problem = value === undefined ? 'one of them is needed' : 'give only one of them';
-  faults.push(`${name}Id, ${name}: ${problem}`);
-  return undefined;
+/** Loads the settings of job-status. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
+export function loadJobStatusConfig(environment: Environment): JobStatusConfig {
+  const faults: string[] = [];
+  const settings = parseSettings(jobStatusSchema, environment, faults);
+  const internalSecret = secretSetting('InternalSecret', environment, faults);
+  const cluster = settings && clusterSettings(settings, faults);
+  if (!settings || !internalSecret || !cluster || faults.length > 0) throw configInvalid(faults);
+  const { payloadMaxAge, maxStarts, keepAlive, isPaused } = patienceOf(settings);
+  return {
+    aws: awsSettings(settings),
+    terrakubeApiUrl: settings.TerrakubeApiUrl,
+    internalSecret,
+    cluster,
+    installation: installationSetting(settings),
+    namespace: settings.ExecutorEphemeralNamespace,
+    maxStarts,
+    settings: {
+      payloadMaxAge: secondsToMs(payloadMaxAge),
+      silentAfter: secondsToMs(asSeconds(settings.SilentAfterSeconds)),
+      deadline: secondsToMs(asSeconds(settings.ExecutorEphemeralActiveDeadlineSeconds)),
+      ownsAllSteps: settings.OwnsAllSteps,
+      isDispatchPaused: isPaused,
+      cancelRunningApply: settings.CancelRunningApply,
+      keepAlive,
+    },
+  };
 }
 
-const awsSettings = (settings: v.InferOutput<v.ObjectSchema<typeof awsEntries, string>>): AwsSettings => ({
-  region: settings.AWS_REGION,
-  credentials: {
-    accessKeyId: settings.AWS_ACCESS_KEY_ID,
-    secretAccessKey: settings.AWS_SECRET_ACCESS_KEY,
-    ...(settings.AWS_SESSION_TOKEN === undefined ? {} : { sessionToken: settings.AWS_SESSION_TOKEN }),
-  },
+const patienceOf = (settings: v.InferOutput<v.ObjectSchema<typeof patienceEntries, string>>): Patience => ({
+  payloadMaxAge: asSeconds(settings.PayloadMaxAgeSeconds),
+  maxStarts: settings.MaxStarts,
+  keepAlive: settings.KeepAlive,
+  isPaused: settings.DispatchPaused,
 });
-
-function decodePem(value: string): string {
-  return value.startsWith('-----BEGIN') ? value : Buffer.from(value, 'base64').toString('utf8');
-}
 
 const asSeconds = (value: number): Seconds => seconds(value);
 

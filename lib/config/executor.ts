@@ -15,13 +15,19 @@ import type { EnvVar } from '../domain/option-values.ts';
 import { PAYLOAD_TRANSPORTS } from '../domain/payload-transport.ts';
 import { seconds } from '../domain/time.ts';
 import { guardRails } from './guard-rails.ts';
-import { bool, type Environment, names, parseSettings, positive, text } from './parts.ts';
+import {
+  activeDeadline,
+  bool,
+  type Environment,
+  executorNamespace,
+  names,
+  parseSettings,
+  positive,
+  text,
+} from './parts.ts';
 
 const schema = v.object({
-  ExecutorEphemeralNamespace: v.optional(
-    v.pipe(text, v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a namespace')),
-    'terrakube',
-  ),
+  ExecutorEphemeralNamespace: executorNamespace,
   ExecutorEphemeralImage: v.optional(
     v.pipe(text, v.regex(/^\S+$/, 'must be the name of an image')),
     'azbuilder/executor:2.22.0',
@@ -33,7 +39,7 @@ const schema = v.object({
   ExecutorEphemeralPriorityClass: v.optional(
     v.pipe(text, v.check(isObjectName, 'must be the name of a priority class')),
   ),
-  ExecutorEphemeralActiveDeadlineSeconds: positive('21000'),
+  ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
   ExecutorEphemeralTerminationGracePeriodSeconds: positive('60'),
   ExecutorEphemeralTtlSecondsAfterFinished: positive('7200'),
   ExecutorEphemeralRunAsNonRoot: bool('true'),

@@ -31,6 +31,14 @@ export const bool = (fallback: 'true' | 'false'): WithDefault<boolean> =>
     fallback,
   );
 
+/** The namespace of the executors. */
+export const executorNamespace: WithDefault<string> = v.optional(
+  v.pipe(text, v.regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be the name of a namespace')),
+  'terrakube',
+);
+/** The clock of one step. */
+export const activeDeadline: WithDefault<number> = positive('21000');
+
 /** Names of objects in the cluster, with `,` between two of them. */
 // @__NO_SIDE_EFFECTS__
 export const names = (fallback: string): WithDefault<readonly string[]> =>
