@@ -2,18 +2,21 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';
+import type { ExecutorSettings } from '../../lib/domain/executor-settings.ts';
 import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { stepSelector } from '../../lib/domain/job-name.ts';
 import { buildPayloadSecret } from '../../lib/domain/payload-secret.ts';
+import { seconds } from '../../lib/domain/time.ts';
 import { type Json, type JsonObject, listAt, textAt } from '../../local/json.ts';
 import { executorSettings, ids, NOON, payload, recordedVerdict, request } from '../support/builders.ts';
 import { type ClusterClient, createClusterClient } from '../support/cluster-client.ts';
 import { aJob, aSecret, fresh } from '../support/cluster-context.ts';
-import { applyRoles, NAMESPACE, storeWith } from './support/dispatch-store.ts';
+import { applyRoles, NAMESPACE, observerWith, storeWith } from './support/dispatch-store.ts';
 
 const { url, caPem, tokens } = inject('controlPlane');
 const jobs = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs`;
 const secrets = `/api/v1/namespaces/${NAMESPACE}/secrets`;
+const pods = `/api/v1/namespaces/${NAMESPACE}/pods`;
 const client: ClusterClient = createClusterClient({ url, caPem, token: tokens.admin });
 
 beforeAll(applyRoles);
@@ -44,10 +47,20 @@ async function serviceAccountToken(name: string): Promise<string> {
   return textAt(body, 'status', 'token') ?? '';
 }
 
-function aStep(): { job: ReturnType<typeof buildJob>; of: ReturnType<typeof ids> } {
+function aStep(transport: ExecutorSettings['transport'] = 'file'): {
+  job: ReturnType<typeof buildJob>;
+  of: ReturnType<typeof ids>;
+} {
   const of = ids({ jobId: String(randomInt(1, 2 ** 40)) });
-  const settings = executorSettings({ namespace: NAMESPACE });
+  const settings = executorSettings({ namespace: NAMESPACE, transport });
   return { of, job: buildJob({ request: request({ ids: of }), settings, installation: 'rbac', start: 1, now: NOON }) };
+}
+
+async function expectForbidden(token: string, method: string, path: string, body?: JsonObject): Promise<void> {
+  const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const answer = await client.send(method, path, { token, body, contentType });
+  expect(answer).toMatchObject({ status: 403, body: { reason: 'Forbidden' } });
+  expect(textAt(answer.body, 'message')).toMatch(/ is forbidden: User "arn:aws:sts::.*" cannot /);
 }
 
 describe('the role of the dispatch function', () => {
@@ -90,8 +103,8 @@ describe('the role of the dispatch function', () => {
     ['list Secrets', 'GET', secrets],
     ['change a Secret', 'PATCH', `${secrets}/some`, {}],
     ['delete a Secret', 'DELETE', `${secrets}/some`],
-    ['list pods', 'GET', `/api/v1/namespaces/${NAMESPACE}/pods`],
-    ['read the log of a pod', 'GET', `/api/v1/namespaces/${NAMESPACE}/pods/some/log`],
+    ['list pods', 'GET', pods],
+    ['read the log of a pod', 'GET', `${pods}/some/log`],
     ['list Events', 'GET', `/api/v1/namespaces/${NAMESPACE}/events`],
     ['read a ConfigMap', 'GET', `/api/v1/namespaces/${NAMESPACE}/configmaps/kube-root-ca.crt`],
     ['list Jobs of all namespaces', 'GET', '/apis/batch/v1/jobs'],
@@ -99,10 +112,68 @@ describe('the role of the dispatch function', () => {
     ['create a Secret in another namespace', 'POST', '/api/v1/namespaces/kube-system/secrets', aSecret('some')],
     ['list nodes', 'GET', '/api/v1/nodes'],
   ])('does not allow to %s', async (_, method, path, body) => {
-    const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    const answer = await client.send(method, path, { token: tokens.dispatch, body, contentType });
-    expect(answer).toMatchObject({ status: 403, body: { reason: 'Forbidden' } });
-    expect(textAt(answer.body, 'message')).toMatch(/ is forbidden: User "arn:aws:sts::.*" cannot /);
+    await expectForbidden(tokens.dispatch, method, path, body);
+  });
+});
+
+describe('the role of the job-status function', () => {
+  test('is to look at Jobs, pods and Events, and to stop, in one namespace', async () => {
+    expect(await rightsOf(tokens.observe)).toEqual([
+      'get jobs',
+      'list jobs',
+      'patch jobs',
+      'delete jobs',
+      'get pods',
+      'list pods',
+      'delete pods',
+      'get events',
+      'list events',
+    ]);
+    expect(await rightsOf(tokens.observe, 'default')).toEqual([]);
+  });
+
+  test('is enough for an observer from its first read to the end of a Job', async () => {
+    // A suspended one, so that nothing happens to it meanwhile.
+    const { job, of } = aStep('secretEnv');
+    const name = job.metadata?.name ?? '';
+    await storeWith(tokens.dispatch).createJob(job);
+    const observer = observerWith(tokens.observe);
+
+    const found = await observer.getJob(name);
+    const listed = await observer.listJobs(stepSelector(of, 'rbac'));
+    const [podsOfIt, events] = [await observer.listPods(name), await observer.listEvents(name)];
+    const { uid = '', resourceVersion = '' } = found === 'notFound' ? {} : (found.metadata ?? {});
+    const stopped = await observer.stopJob(name, resourceVersion, recordedVerdict());
+    await observer.deletePod(`${name}-abcde`, 'nobody', seconds(1));
+    await observer.deleteJob(name, uid);
+
+    expect(listed.map(({ metadata }) => metadata?.uid)).toEqual([uid]);
+    expect([podsOfIt, Array.isArray(events)]).toEqual([[], true]);
+    // The job controller may have written the status in between.
+    expect(['patched', 'conflict']).toContain(stopped);
+    expect(await observer.getJob(name)).toBe('notFound');
+  });
+
+  test.each<[string, string, string, JsonObject?]>([
+    ['create a Job', 'POST', jobs, aJob('some')],
+    ['replace a Job', 'PUT', `${jobs}/some`, aJob('some')],
+    ['write the status of a Job', 'PATCH', `${jobs}/some/status`, {}],
+    ['watch Jobs', 'GET', `${jobs}?watch=1&timeoutSeconds=1`],
+    ['delete all Jobs', 'DELETE', jobs],
+    ['read a Secret', 'GET', `${secrets}/some`],
+    ['list Secrets', 'GET', secrets],
+    ['create a Secret', 'POST', secrets, aSecret('some')],
+    ['delete a Secret', 'DELETE', `${secrets}/some`],
+    ['change a pod', 'PATCH', `${pods}/some`, {}],
+    ['delete all pods', 'DELETE', pods],
+    ['read the log of a pod', 'GET', `${pods}/some/log`],
+    ['run a command in a pod', 'POST', `${pods}/some/exec?command=sh`],
+    ['write an Event', 'POST', `/api/v1/namespaces/${NAMESPACE}/events`, {}],
+    ['list Jobs of all namespaces', 'GET', '/apis/batch/v1/jobs'],
+    ['delete a Job in another namespace', 'DELETE', '/apis/batch/v1/namespaces/default/jobs/some'],
+    ['list nodes', 'GET', '/api/v1/nodes'],
+  ])('does not allow to %s', async (_, method, path, body) => {
+    await expectForbidden(tokens.observe, method, path, body);
   });
 });
 

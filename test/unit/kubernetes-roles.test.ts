@@ -18,9 +18,23 @@ test('kustomization.yaml lists every manifest, the namespace first', async () =>
   expect(listed[0]).toBe('namespace.yaml');
 });
 
-test('the role of dispatch grants what its client says that it uses, and nothing else', async () => {
-  const source = await readFile(new URL('../../lib/clients/kubernetes-jobs.ts', import.meta.url), 'utf8');
+/** What a client says that it uses. */
+async function usesOf(client: string): Promise<readonly string[]> {
+  const source = await readFile(new URL(`../../lib/clients/${client}`, import.meta.url), 'utf8');
   const used = [...source.matchAll(/^ +\/\/ RBAC: (\w+ \w+)$/gm)].map(([, use]) => use ?? '');
-  const role = (await readDocuments('dispatch.yaml')).find((object) => textAt(object, 'kind') === 'Role') ?? {};
-  expect(grantsOf(role).toSorted()).toEqual([...new Set(used)].toSorted());
+  return [...new Set(used)].toSorted();
+}
+
+async function grantsIn(file: string): Promise<readonly string[]> {
+  const role = (await readDocuments(file)).find((object) => textAt(object, 'kind') === 'Role') ?? {};
+  return grantsOf(role).toSorted();
+}
+
+test('the role of dispatch grants what its client says that it uses, and nothing else', async () => {
+  expect(await grantsIn('dispatch.yaml')).toEqual(await usesOf('kubernetes-jobs.ts'));
+});
+
+test('the role of job-status grants what its client says that it uses, and to read one where it may list all', async () => {
+  const used = await usesOf('kubernetes-observer.ts');
+  expect(await grantsIn('observe.yaml')).toEqual([...used, 'get events', 'get pods'].toSorted());
 });
