@@ -1,27 +1,18 @@
-// What the cluster shows of a Job: the Job itself, its Pods and Events, turned into one of seven outcomes.
-import type { Cause } from './causes.ts';
-import type { RecordedVerdict } from './recorded-verdict.ts';
-import type { DurationMs, EpochMs } from './time.ts';
+// What the cluster shows of a Job: the Job itself, its Pods and Events, turned into one of seven outcomes. Pure and total:
+// whatever the documents hold, there is an outcome, and `no` is only said of everStarted with a proof.
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import { blockerOf } from './blocker.ts';
+import { CAUSES } from './causes.ts';
+import { areDispatchIds, dispatchIds } from './dispatch-request.ts';
+import { everStarted } from './ever-started.ts';
+import { failedFinding } from './failed-finding.ts';
+import { type Blocker, type EverStarted, type Finding, finding } from './finding.ts';
+import { LABEL, startOf } from './job-name.ts';
+import { type JobSight, jobSight, type PodSight, trueCondition } from './job-sight.ts';
+import { type RecordedVerdict, recordedVerdict } from './recorded-verdict.ts';
+import { type DurationMs, type EpochMs, epochMs, parseIsoTime, seconds, secondsToMs } from './time.ts';
 
-/** Whether the executor's container ever ran. `unknown` is treated like `yes`: only a proof is a `no`. */
-export type EverStarted = 'yes' | 'no' | 'unknown';
-
-/** What is wrong, as it was seen. */
-export interface Finding {
-  readonly cause: Cause;
-  /** What happened, in at most 90 characters. */
-  readonly title: string;
-  /** Object, condition, exit code, limit: what a person would look at. */
-  readonly evidence: string;
-  /** Whether a step that provably never ran may be started again for this cause. */
-  readonly restartable: boolean;
-}
-
-/** What keeps a Job from starting. */
-export interface Blocker extends Finding {
-  /** How long it may last, from the outcome's `since`; `payloadAge`: as long as the payload is fresh. */
-  readonly grace: DurationMs | 'payloadAge';
-}
+export type { Blocker, EverStarted, Finding } from './finding.ts';
 
 /** What every outcome of a Job that exists, or existed, says. */
 interface Always {
@@ -31,6 +22,8 @@ interface Always {
   readonly start: number;
   /** The step's type, from the Job's label. */
   readonly type: string;
+  /** Whether the executor's container ever ran; absent means `unknown`. */
+  readonly everStarted?: EverStarted;
 }
 
 /** What the cluster shows. */
@@ -50,7 +43,13 @@ export type JobOutcome =
   /** The executor's container runs, or its pod has ended and the Job has no condition yet. */
   | (Always & { readonly kind: 'running'; readonly startedAt: EpochMs })
   /** FailureTarget, or a deletionTimestamp on the Job. */
-  | (Always & { readonly kind: 'stopping'; readonly since: EpochMs; readonly graceMs: DurationMs })
+  | (Always & {
+      readonly kind: 'stopping';
+      readonly since: EpochMs;
+      readonly graceMs: DurationMs;
+      /** The node of its pod, as far as it is known: the one to look at when the Job does not end. */
+      readonly node?: string;
+    })
   /** Complete. That says only that the container ended with 0. */
   | (Always & { readonly kind: 'succeeded'; readonly endedAt: EpochMs })
   /** Failed; also a suspended Job with a recorded verdict, whose last action is its delete. */
@@ -64,3 +63,113 @@ export type JobOutcome =
 
 /** The kinds of outcome. */
 export type OutcomeKind = JobOutcome['kind'];
+
+/** Kubernetes' own default, which the API server writes into every Job. */
+const DEFAULT_GRACE_SECONDS = 30;
+
+/**
+ * Says what the cluster shows of a Job.
+ *
+ * @param pods Pods of the Job's namespace, in any order; those of other owners are not looked at. Not a list: our role may
+ *   not read them.
+ * @param events Events of the same, in any order; those about other objects are not looked at.
+ * @param now the API server's clock; it stands in for times that are missing.
+ */
+export function jobOutcome(
+  job: V1Job | undefined,
+  pods: readonly V1Pod[] | 'forbidden' | undefined,
+  events: readonly CoreV1Event[] | 'forbidden' | undefined,
+  now: EpochMs,
+): JobOutcome {
+  const readable = Array.isArray(pods) ? pods : undefined;
+  if (job === undefined) return { kind: 'missing', hasPods: (readable ?? []).length > 0 };
+  const sight = jobSight(job, readable, Array.isArray(events) ? events : []);
+  const intent = recordedVerdict(job);
+  const always = { intent, start: startNumber(sight), type: sight.type, everStarted: everStarted(sight) };
+  return (
+    endedOutcome(sight, always, now) ??
+    stoppingOutcome(sight, always, now) ??
+    (sight.isSuspended ? { ...always, kind: 'suspended', since: suspendedSince(sight) ?? now } : undefined) ??
+    runningOutcome(sight, always, now) ?? {
+      ...always,
+      kind: 'waiting',
+      blocker: blockerOf(sight),
+      since: sight.pods?.[0]?.createdAt ?? sight.createdAt ?? now,
+    }
+  );
+}
+
+type Known = Always & { readonly everStarted: EverStarted };
+
+/** The start number is only ours if the name is the one that the labels lead to. */
+function startNumber({ name, labels }: JobSight): number {
+  const label = (key: string): string => labels[key] ?? '';
+  const ids = {
+    organizationId: label(LABEL.organization),
+    workspaceId: label(LABEL.workspace),
+    jobId: label(LABEL.job),
+    stepId: label(LABEL.step),
+    type: label(LABEL.type),
+  };
+  return areDispatchIds(ids) ? (startOf(name, dispatchIds(ids), label(LABEL.installation)) ?? 0) : 0;
+}
+
+function endedOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {
+  const { intent } = always;
+  const failed = trueCondition(job.conditions, 'Failed');
+  const complete = trueCondition(job.conditions, 'Complete');
+  if (failed) {
+    const found = failedFinding(job, always.everStarted);
+    const endedAt = failed.since ?? now;
+    return { ...always, ...recordedFinding(intent, found), kind: 'failed', endedAt, isSuspended: false };
+  }
+  if (complete) return { ...always, kind: 'succeeded', endedAt: complete.since ?? job.completedAt ?? now };
+  if (!job.isSuspended || typeof intent !== 'object') return undefined;
+  const found = finding('unknown', {
+    title: 'the Job was stopped before it started',
+    evidence: `Job ${job.name} is suspended.`,
+  });
+  const endedAt = parseIsoTime(intent.at) ?? now;
+  return { ...always, ...recordedFinding(intent, found), kind: 'failed', endedAt, isSuspended: true };
+}
+
+/** A Job that was stopped has failed for what is recorded, not for the time limit that stopped it. */
+function recordedFinding(intent: Known['intent'], found: Finding): Finding {
+  if (typeof intent !== 'object' || intent.title === '') return found;
+  const cause = CAUSES.find((known) => known === intent.cause) ?? 'unknown';
+  return finding(cause, { title: intent.title, evidence: intent.evidence });
+}
+
+function stoppingOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {
+  const target = trueCondition(job.conditions, 'FailureTarget');
+  if (!target && !job.isBeingDeleted) return undefined;
+  const times = [target?.since, job.deletedAt].filter((time) => time !== undefined);
+  const node = job.pods?.find((pod) => pod.node !== '')?.node;
+  return {
+    ...always,
+    kind: 'stopping',
+    since: times.length === 0 ? now : epochMs(Math.min(...times)),
+    graceMs: secondsToMs(seconds(Math.max(0, job.graceSeconds ?? DEFAULT_GRACE_SECONDS))),
+    ...(node === undefined ? {} : { node }),
+  };
+}
+
+const suspendedSince = (job: JobSight): EpochMs | undefined =>
+  trueCondition(job.conditions, 'Suspended')?.since ?? job.createdAt;
+
+function runningOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {
+  const pods = job.pods ?? [];
+  const running = pods.find(isRunning) ?? pods.slice(0, 1).find(hasEnded);
+  // Without a pod to look at, the Job's own numbers say it.
+  if (!running && !(pods.length === 0 && (job.ready > 0 || (job.active === 0 && job.ended > 0)))) return undefined;
+  const { executor, startedAt, createdAt } = running ?? {};
+  const containerStart = executor?.running?.startedAt ?? executor?.terminated?.startedAt;
+  const start = containerStart ?? startedAt ?? createdAt ?? job.startedAt ?? job.createdAt ?? now;
+  return { ...always, kind: 'running', startedAt: start };
+}
+
+const isRunning = ({ executor, phase }: PodSight): boolean =>
+  executor?.running !== undefined || (phase === 'Running' && !executor?.hasStatus);
+
+const hasEnded = ({ executor, phase }: PodSight): boolean =>
+  phase === 'Succeeded' || phase === 'Failed' || executor?.terminated !== undefined;

@@ -37,3 +37,10 @@ export function parseIsoTime(text: string): EpochMs | undefined {
   const at = Date.parse(text);
   return Number.isNaN(at) ? undefined : epochMs(at);
 }
+
+/** The point in time that a client or saved JSON gives: a Date, or ISO 8601 text. Undefined for anything else. */
+export function timeOf(value: unknown): EpochMs | undefined {
+  if (typeof value === 'string') return parseIsoTime(value);
+  // biome-ignore lint/style/noRestrictedGlobals: a conversion of its argument; it reads no clock.
+  return value instanceof Date && !Number.isNaN(value.getTime()) ? epochMs(value.getTime()) : undefined;
+}
