@@ -108,9 +108,13 @@ const causeAdvice = (cause: Cause, everStarted: EverStarted): string =>
 const CHANGING = ['terraformApply', 'terraformDestroy', 'customScripts'];
 const PLANS = ['terraformPlan', 'terraformPlanDestroy'];
 
-function againAdvice(everStarted: EverStarted, type: string): string {
+/** A plan changes nothing. */
+export const isPlan = (type: string): boolean => PLANS.includes(type);
+
+/** Whether the step may be run again, and what to look at before. */
+export function againAdvice(everStarted: EverStarted, type: string): string {
   if (everStarted === 'no') return 'Nothing was run: safe to run again.';
-  if (PLANS.includes(type)) return 'A plan changes nothing: safe to run again.';
+  if (isPlan(type)) return 'A plan changes nothing: safe to run again.';
   if (!CHANGING.includes(type)) return '';
   return 'The state may be locked or partly applied: look with "terraform plan" before you run it again ("terraform force-unlock ID" frees a lock that was left).';
 }
