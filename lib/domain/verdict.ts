@@ -1,80 +1,25 @@
 // What should be done about a Job and its Terrakube step: the first row of the table that fits. Pure and total; the table
 // in docs/verdicts.md is printed from these very rows.
-import type { DispatchIds } from './dispatch-request.ts';
-import type { Reason } from './failure-text.ts';
-import type { JobOutcome } from './job-outcome.ts';
-import type { RecordedVerdict } from './recorded-verdict.ts';
-import type { TerrakubeJob } from './terrakube-job.ts';
-import type { DurationMs, EpochMs } from './time.ts';
+import { caseOf } from './verdict-case.ts';
+import { firstFit, leave, type VerdictRow } from './verdict-row.ts';
+import { ENDED_ROWS } from './verdict-rows-ended.ts';
+import { FIRST_ROWS } from './verdict-rows-missing.ts';
+import { RECORDED_ROWS } from './verdict-rows-recorded.ts';
+import { RUNNING_ROWS } from './verdict-rows-running.ts';
+import { WAITING_ROWS } from './verdict-rows-waiting.ts';
+import type { Verdict, VerdictInput } from './verdict-types.ts';
 
-/** Everything that a verdict is taken from. */
-export interface VerdictInput {
-  readonly ids: DispatchIds;
-  readonly outcome: JobOutcome;
-  /** Terrakube's side; `unreachable` when it could not be read. */
-  readonly terrakube: TerrakubeJob | 'notFound' | 'unreachable';
-  readonly facts: StepFacts;
-  readonly settings: VerdictSettings;
-  /** The API server's clock. */
-  readonly now: EpochMs;
-}
+export type { Action, StepFacts, Verdict, VerdictInput, VerdictSettings } from './verdict-types.ts';
 
-/** What the caller knows besides the Job and the Terrakube job. */
-export interface StepFacts {
-  /** Whether no other Job of this step was created later. */
-  readonly isNewest: boolean;
-  /** Whether another Job of this step exists. */
-  readonly hasOtherJobOfStep: boolean;
-  /** Whether a Job of ours of this Terrakube job has not ended (this one not counted). */
-  readonly hasUnfinishedJobOfTerrakubeJob: boolean;
-  /** Whether any other Job of ours belongs to this Terrakube job. */
-  readonly hasOtherJobOfTerrakubeJob: boolean;
-  /** Starts that the step has left, by names and by the job's comments. */
-  readonly startsLeft: number;
-  /** Age of the payload, from its acceptance; undefined when it is not known. */
-  readonly payloadAge: DurationMs | undefined;
-  /** How long Terrakube's side has looked as it does now, by our own looks or by its `updatedDate`. */
-  readonly unchangedFor: DurationMs;
-}
+/** The table, in the order in which its rows are tried. The last one fits everything. */
+export const VERDICT_ROWS: readonly VerdictRow[] = [
+  ...FIRST_ROWS,
+  ...RECORDED_ROWS,
+  ...WAITING_ROWS,
+  ...RUNNING_ROWS,
+  ...ENDED_ROWS,
+];
 
-/** What an installation decides. */
-export interface VerdictSettings {
-  readonly payloadMaxAge: DurationMs;
-  readonly silentAfter: DurationMs;
-  readonly deadline: DurationMs;
-  readonly ownsAllSteps: boolean;
-  readonly isDispatchPaused: boolean;
-  readonly cancelRunningApply: boolean;
-  readonly keepAlive: boolean;
-}
-
-/** One deed. */
-export type Action =
-  | { readonly kind: 'leave'; readonly why: string }
-  | { readonly kind: 'retry' }
-  /** Stop in place, with the verdict that is recorded. */
-  | { readonly kind: 'stop'; readonly verdict: Omit<RecordedVerdict, 'at'>; readonly deletePod: boolean }
-  /** Fail the step, and then its job, with the reason. */
-  | { readonly kind: 'fail'; readonly reason: Reason; readonly cause: string }
-  /** Finish a tell: what is missing of step and job. */
-  | { readonly kind: 'tell'; readonly scope: 'step' | 'job' | 'both'; readonly reason: Reason | undefined }
-  /** The job alone, to this status. */
-  | { readonly kind: 'patchJob'; readonly status: 'cancelled' | 'failed'; readonly reason: Reason | undefined }
-  /** The step alone, under a job that has ended. */
-  | { readonly kind: 'patchStep'; readonly status: 'failed' | 'cancelled'; readonly reason: Reason | undefined }
-  /** The name of a step that ended without a cause gets it, once. */
-  | { readonly kind: 'annotate'; readonly title: string }
-  /** One line in the run's log when the cause changes. */
-  | { readonly kind: 'explain'; readonly text: string; readonly keepAlive: boolean }
-  | { readonly kind: 'keepAlive'; readonly text: string }
-  /** Record the verdict `restart` on an ended Job, or carry out a recorded one. */
-  | { readonly kind: 'restart'; readonly phase: 'record' | 'carryOut'; readonly reason: Reason }
-  /** Delete a suspended Job that nobody needs. */
-  | { readonly kind: 'delete'; readonly why: string };
-
-/** A verdict: the row that fits, and its action. */
-export interface Verdict {
-  /** Number of the row in the table. */
-  readonly row: number;
-  readonly action: Action;
-}
+/** Takes the verdict: exactly one row, and its one action. */
+export const verdict = (input: VerdictInput): Verdict =>
+  firstFit(VERDICT_ROWS, caseOf(input)) ?? { row: 0, action: leave('no row fits') };
