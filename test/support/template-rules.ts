@@ -11,6 +11,8 @@ export function templateFindings(template: JsonMap): string[] {
     ...queueFindings(template),
     ...queuePolicyFindings(template),
     ...functionFindings(template),
+    ...permissionFindings(template),
+    ...accessEntryFindings(template),
     ...gatewayFindings(template),
     ...keyFindings(template),
   ];
@@ -92,8 +94,59 @@ function functionFindings(template: JsonMap): string[] {
       ...(logGroup && logGroup['RetentionInDays'] === undefined ? [`${id} keeps its logs for ever`] : []),
       ...(own['Policies'] === undefined ? [] : [`${id} has policies beside its role`]),
       ...visibilityFindings(template, id, own),
+      ...(isAsynchronous(own) ? failureFindings(template, id, own) : []),
     ];
   });
+}
+
+/** Whoever calls by HTTP gets an answer, and a queue keeps its messages; from all others Lambda takes events over. */
+function isAsynchronous(own: JsonMap): boolean {
+  const events = isMap(own['Events']) ? Object.values(own['Events']) : [];
+  return !events.some((event) => ['Api', 'SQS'].includes(String(member(event, 'Type'))));
+}
+
+function failureFindings(template: JsonMap, id: string, own: JsonMap): string[] {
+  const config = own['EventInvokeConfig'];
+  const onFailure = member(member(config, 'DestinationConfig'), 'OnFailure');
+  const queue = targetOf(member(onFailure, 'Destination'));
+  if (queue === undefined || !resourcesOfType(template, 'AWS::SQS::Queue').some(([name]) => name === queue)) {
+    return [`${id} loses events that fail`];
+  }
+  const role = resourcesOfType(template, 'AWS::IAM::Role').find(([name]) => name === targetOf(own['Role']))?.[1];
+  const maySend = items(role?.['Policies'])
+    .flatMap((policy) => statementsOf(member(policy, 'PolicyDocument')))
+    .some(
+      (statement) =>
+        items(statement['Action']).includes('sqs:SendMessage') &&
+        items(statement['Resource']).some((resource) => targetOf(resource) === queue),
+    );
+  return [
+    ...(maySend ? [] : [`${id} may not send to ${queue}`]),
+    ...(member(config, 'MaximumRetryAttempts') === undefined ? [`${id} does not say how often it tries`] : []),
+  ];
+}
+
+/** Without its source, a permission for a service is one for everybody who uses that service. */
+function permissionFindings(template: JsonMap): string[] {
+  return resourcesOfType(template, 'AWS::Lambda::Permission').flatMap(([id, permission]) => [
+    ...(permission['Action'] === 'lambda:InvokeFunction' ? [] : [`${id} allows more than to invoke`]),
+    ...(permission['SourceArn'] === undefined ? [`${id} lets anybody invoke`] : []),
+  ]);
+}
+
+/** A group that begins with system: would be Kubernetes' own, and two functions in one group would share their rights. */
+function accessEntryFindings(template: JsonMap): string[] {
+  const groups = new Map<Json, string>();
+  return resourcesOfType(template, 'AWS::EKS::AccessEntry').flatMap(([id, entry]) =>
+    items(entry['KubernetesGroups']).flatMap((group) => {
+      const sharedWith = groups.get(group);
+      groups.set(group, id);
+      return [
+        ...(String(group).startsWith('system:') ? [`${id} is in the group ${group}`] : []),
+        ...(sharedWith === undefined ? [] : [`${id} shares the group ${group} with ${sharedWith}`]),
+      ];
+    }),
+  );
 }
 
 function visibilityFindings(template: JsonMap, id: string, own: JsonMap): string[] {

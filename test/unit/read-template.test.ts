@@ -157,11 +157,18 @@ Resources:
         maximumMessageBytes: 1_048_576,
         retentionSeconds: 1_209_600,
       },
+      {
+        logicalId: 'JobStatusFailures',
+        name: 'job-status-failures',
+        visibilityTimeoutSeconds: 30,
+        maximumMessageBytes: 1_048_576,
+        retentionSeconds: 1_209_600,
+      },
     ]);
   });
 
-  test('our template has intake and dispatch, and a setting that is empty does not reach them', async () => {
-    const [intake, dispatch, ...others] = readFunctions(await ourTemplate(), ourValues({}));
+  test('our template has three functions, and a setting that is empty does not reach them', async () => {
+    const [intake, dispatch, jobStatus, ...others] = readFunctions(await ourTemplate(), ourValues({}));
 
     expect(others).toEqual([]);
     expect(intake).toEqual({
@@ -193,6 +200,16 @@ Resources:
         },
       ],
     });
+    expect(jobStatus).toEqual({
+      logicalId: 'JobStatus',
+      name: 'job-status',
+      codeUri: fileURLToPath(new URL('../../dist/job-status', import.meta.url)),
+      handler: 'index.handler',
+      timeoutSeconds: 60,
+      memoryMb: 512,
+      environment: { ...shared, ...jobStatusDefaults },
+      events: [],
+    });
   });
 
   test('every optional setting of our template reaches its function when it is given', async () => {
@@ -203,6 +220,7 @@ Resources:
       EksRegion: 'us-east-1',
       EksEndpoint: 'https://127.0.0.1:6443',
       EksCertificateAuthority: 'Y2E=',
+      EksRoleArn: 'arn:aws:iam::210987654321:role/dispatch',
       ExecutorEphemeralSecret: '',
       ExecutorEphemeralConfigMap: 'terrakube-executor-config',
       ExecutorEphemeralEnv: 'HTTPS_PROXY=http://proxy:3128;AwsEnableRoleAuth=true',
@@ -221,11 +239,25 @@ Resources:
       GuardRails: '{"serviceAccounts":["^team-"]}',
       RequireOptIn: 'true',
     };
-    const [intake, dispatch] = readFunctions(await ourTemplate(), ourValues(given));
+    const JobStatusEksRoleArn = 'arn:aws:iam::210987654321:role/observe';
+    const [intake, dispatch, jobStatus] = readFunctions(
+      await ourTemplate(),
+      ourValues({ ...given, JobStatusEksRoleArn }),
+    );
     const { IntakeAuth, IntakePathSecretId, ...forDispatch } = given;
 
     expect(intake?.environment).toEqual({ ...shared, Installation: 'blue', IntakeAuth, IntakePathSecretId });
     expect(dispatch?.environment).toEqual({ ...shared, ...dispatchDefaults, ...forDispatch });
+    const { Installation, EksRegion, EksEndpoint, EksCertificateAuthority } = given;
+    expect(jobStatus?.environment).toEqual({
+      ...shared,
+      ...jobStatusDefaults,
+      Installation,
+      EksRegion,
+      EksEndpoint,
+      EksCertificateAuthority,
+      EksRoleArn: JobStatusEksRoleArn,
+    });
   });
 });
 
@@ -265,4 +297,18 @@ const dispatchDefaults = {
   MaxStarts: '3',
   KeepAlive: 'true',
   DispatchPaused: 'false',
+};
+
+const jobStatusDefaults = {
+  EksClusterName: 'apps',
+  EksRegion: 'eu-central-1',
+  ExecutorEphemeralNamespace: 'terrakube',
+  ExecutorEphemeralActiveDeadlineSeconds: '21000',
+  PayloadMaxAgeSeconds: '1500',
+  MaxStarts: '3',
+  KeepAlive: 'true',
+  DispatchPaused: 'false',
+  SilentAfterSeconds: '1800',
+  OwnsAllSteps: 'false',
+  CancelRunningApply: 'false',
 };
