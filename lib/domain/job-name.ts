@@ -53,6 +53,17 @@ export function startOf(name: string, ids: DispatchIds, installation: Installati
   return /^([2-9]|[1-9][0-9]{1,3})$/.test(suffix) ? Number(suffix) : undefined;
 }
 
+const NAME = 'job-[0-9]{1,19}-[0-9a-f]{10}(?:-(?:[2-9]|[1-9][0-9]{1,3}))?';
+const JOB_NAME = new RegExp(`^${NAME}$`);
+/** The job controller names a pod after its Job, with five letters and digits that Kubernetes takes by chance. */
+const POD_NAME = new RegExp(`^(${NAME})-[a-z0-9]{5}$`);
+
+/** Whether a Job of any installation of ours may have this name. */
+export const isJobName = (name: string): boolean => JOB_NAME.test(name);
+
+/** The name of the Job that a pod belongs to by its own name, or undefined when it cannot be a pod of ours. */
+export const jobNameOfPod = (podName: string): string | undefined => POD_NAME.exec(podName)?.[1];
+
 /** The labels of everything that belongs to one step. */
 export function stepLabels(ids: DispatchIds, installation: Installation): Readonly<Record<string, string>> {
   return {
