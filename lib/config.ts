@@ -24,6 +24,7 @@ import {
   executorNamespace,
   parseSettings,
   positive,
+  terminationGrace,
   text,
 } from './config/parts.ts';
 import { DispatcherError } from './domain/errors.ts';
@@ -31,7 +32,7 @@ import type { ExecutorSettings } from './domain/executor-settings.ts';
 import type { Installation } from './domain/job-name.ts';
 import type { Patience } from './domain/payload-age.ts';
 import { type Seconds, seconds, secondsToMs } from './domain/time.ts';
-import type { VerdictSettings } from './domain/verdict.ts';
+import type { VerdictSettings } from './domain/verdict-types.ts';
 
 export type { AwsSettings, SecretSetting } from './config/connections.ts';
 export type { Environment } from './config/parts.ts';
@@ -79,53 +80,58 @@ const patienceEntries = {
   DispatchPaused: bool('false'),
 };
 
-const intakeSchema = v.object(
-  {
-    ...awsEntries,
-    ...secretEntries,
-    QueueUrl: httpUrl,
-    IntakeAuth: v.optional(v.pipe(text, v.picklist(['jwt', 'path'], 'must be jwt or path')), 'jwt'),
-    IntakePathSecret: optionalText,
-    IntakePathSecretId: optionalText,
-  },
-  'is missing',
-);
+// Each schema is a function, so that the bundle of one function goes without the settings of the others.
+const intakeSchema = () =>
+  v.object(
+    {
+      ...awsEntries,
+      ...secretEntries,
+      QueueUrl: httpUrl,
+      IntakeAuth: v.optional(v.pipe(text, v.picklist(['jwt', 'path'], 'must be jwt or path')), 'jwt'),
+      IntakePathSecret: optionalText,
+      IntakePathSecretId: optionalText,
+    },
+    'is missing',
+  );
 
-const dispatchSchema = v.object(
-  {
-    ...awsEntries,
-    ...secretEntries,
-    QueueUrl: httpUrl,
-    DeadLetterQueueUrl: httpUrl,
-    ...terrakubeEntries,
-    ...clusterEntries,
-    ...patienceEntries,
-  },
-  'is missing',
-);
+const dispatchSchema = () =>
+  v.object(
+    {
+      ...awsEntries,
+      ...secretEntries,
+      QueueUrl: httpUrl,
+      DeadLetterQueueUrl: httpUrl,
+      ...terrakubeEntries,
+      ...clusterEntries,
+      ...patienceEntries,
+    },
+    'is missing',
+  );
 
-const manifestSchema = v.object(terrakubeEntries, 'is missing');
+const manifestSchema = () => v.object(terrakubeEntries, 'is missing');
 
-const jobStatusSchema = v.object(
-  {
-    ...awsEntries,
-    ...secretEntries,
-    ...terrakubeEntries,
-    ...clusterEntries,
-    ...patienceEntries,
-    ExecutorEphemeralNamespace: executorNamespace,
-    ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
-    SilentAfterSeconds: positive('1800'),
-    OwnsAllSteps: bool('false'),
-    CancelRunningApply: bool('false'),
-  },
-  'is missing',
-);
+const jobStatusSchema = () =>
+  v.object(
+    {
+      ...awsEntries,
+      ...secretEntries,
+      ...terrakubeEntries,
+      ...clusterEntries,
+      ...patienceEntries,
+      ExecutorEphemeralNamespace: executorNamespace,
+      ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
+      ExecutorEphemeralTerminationGracePeriodSeconds: terminationGrace,
+      SilentAfterSeconds: positive('1800'),
+      OwnsAllSteps: bool('false'),
+      CancelRunningApply: bool('false'),
+    },
+    'is missing',
+  );
 
 /** Loads intake's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadIntakeConfig(environment: Environment): IntakeConfig {
   const faults: string[] = [];
-  const settings = parseSettings(intakeSchema, environment, faults);
+  const settings = parseSettings(intakeSchema(), environment, faults);
   const mode = settings?.IntakeAuth ?? 'jwt';
   const secret =
     mode === 'jwt'
@@ -138,7 +144,7 @@ export function loadIntakeConfig(environment: Environment): IntakeConfig {
 /** Loads dispatch's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadDispatchConfig(environment: Environment): DispatchConfig {
   const faults: string[] = [];
-  const settings = parseSettings(dispatchSchema, environment, faults);
+  const settings = parseSettings(dispatchSchema(), environment, faults);
   const executor = readExecutorSettings(environment, faults);
   const internalSecret = secretSetting('InternalSecret', environment, faults);
   const cluster = settings && clusterSettings(settings, faults);
@@ -159,7 +165,7 @@ export function loadDispatchConfig(environment: Environment): DispatchConfig {
 /** Loads what a manifest is made of. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadManifestConfig(environment: Environment): ManifestConfig {
   const faults: string[] = [];
-  const settings = parseSettings(manifestSchema, environment, faults);
+  const settings = parseSettings(manifestSchema(), environment, faults);
   const executor = readExecutorSettings(environment, faults);
   if (!settings || !executor || faults.length > 0) throw configInvalid(faults);
   return { executor, installation: installationSetting(settings) };
@@ -168,7 +174,7 @@ export function loadManifestConfig(environment: Environment): ManifestConfig {
 /** Loads the settings of job-status. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadJobStatusConfig(environment: Environment): JobStatusConfig {
   const faults: string[] = [];
-  const settings = parseSettings(jobStatusSchema, environment, faults);
+  const settings = parseSettings(jobStatusSchema(), environment, faults);
   const internalSecret = secretSetting('InternalSecret', environment, faults);
   const cluster = settings && clusterSettings(settings, faults);
   if (!settings || !internalSecret || !cluster || faults.length > 0) throw configInvalid(faults);
@@ -184,7 +190,11 @@ export function loadJobStatusConfig(environment: Environment): JobStatusConfig {
     settings: {
       payloadMaxAge: secondsToMs(payloadMaxAge),
       silentAfter: secondsToMs(asSeconds(settings.SilentAfterSeconds)),
-      deadline: secondsToMs(asSeconds(settings.ExecutorEphemeralActiveDeadlineSeconds)),
+      deadline: secondsToMs(
+        asSeconds(
+          settings.ExecutorEphemeralActiveDeadlineSeconds + settings.ExecutorEphemeralTerminationGracePeriodSeconds,
+        ),
+      ),
       ownsAllSteps: settings.OwnsAllSteps,
       isDispatchPaused: isPaused,
       cancelRunningApply: settings.CancelRunningApply,

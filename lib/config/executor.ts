@@ -23,6 +23,7 @@ import {
   names,
   parseSettings,
   positive,
+  terminationGrace,
   text,
 } from './parts.ts';
 
@@ -40,7 +41,7 @@ const schema = v.object({
     v.pipe(text, v.check(isObjectName, 'must be the name of a priority class')),
   ),
   ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
-  ExecutorEphemeralTerminationGracePeriodSeconds: positive('60'),
+  ExecutorEphemeralTerminationGracePeriodSeconds: terminationGrace,
   ExecutorEphemeralTtlSecondsAfterFinished: positive('7200'),
   ExecutorEphemeralRunAsNonRoot: bool('true'),
   PayloadTransport: v.optional(v.pipe(text, v.picklist(PAYLOAD_TRANSPORTS, 'must be file, secretEnv or env')), 'file'),

@@ -38,6 +38,8 @@ export const executorNamespace: WithDefault<string> = v.optional(
 );
 /** The clock of one step. */
 export const activeDeadline: WithDefault<number> = positive('21000');
+/** How long an executor has to end. */
+export const terminationGrace: WithDefault<number> = positive('60');
 
 /** Names of objects in the cluster, with `,` between two of them. */
 // @__NO_SIDE_EFFECTS__

@@ -18,6 +18,7 @@ export interface FailureTexts {
   readonly logLines: readonly string[];
   readonly stepName: string;
   readonly stepOutput: string;
+  readonly jobOutput: string;
 }
 
 /** Terrakube's column for a step's name, in characters. */
@@ -44,6 +45,7 @@ export function failureTexts(reason: Reason, step: TerrakubeStep): FailureTexts 
     logLines: lines,
     stepName: stepName(step.name.toWellFormed(), title),
     stepOutput: dataUrl(lines.join('\n')),
+    jobOutput: jobOutputOf(lines.join('\n')),
   };
 }
 
@@ -63,6 +65,13 @@ export function toldText(step: TerrakubeStep): string | undefined {
     return undefined;
   }
 }
+
+/** A line for the run's log that says who speaks. */
+export const speech = (line: string): string => `${SPEAKER}${oneLine(line)}`;
+
+/** A step's name with a title behind it, for a step that ended without a cause that its user could read. */
+export const annotatedName = (step: TerrakubeStep, title: string): string =>
+  stepName(step.name.toWellFormed(), cut(oneLine(title), TITLE_LIMIT));
 
 /** Keeps the name that the template gave the step, as far as the reason leaves room. A name that ends with it is kept. */
 function stepName(name: string, title: string): string {

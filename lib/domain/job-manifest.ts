@@ -15,6 +15,8 @@ export const ANNOTATION = {
   acceptedAt: 'terrakube.io/accepted-at',
   dispatchedAt: 'terrakube.io/dispatched-at',
   verdict: 'terrakube.io/verdict',
+  /** The waiting line that the run's log has. */
+  said: 'terrakube.io/said',
 } as const;
 
 /** Name of the container that runs Terraform. */

@@ -3,6 +3,7 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { EXECUTOR_CONTAINER } from './job-manifest.ts';
 import { LABEL } from './job-name.ts';
+import { recordedVerdict } from './recorded-verdict.ts';
 import { type EpochMs, timeOf } from './time.ts';
 
 /** A condition of a Job or Pod that is, or is not, the case. */
@@ -79,6 +80,7 @@ export interface JobSight {
   readonly namespace: string;
   readonly type: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** How often the spec was written, our own stop not counted. */
   readonly generation: number;
   readonly createdAt: EpochMs | undefined;
   readonly isBeingDeleted: boolean;
@@ -113,7 +115,8 @@ export function jobSight(job: V1Job, pods: readonly V1Pod[] | undefined, events:
     namespace: text(at(job, 'metadata', 'namespace')),
     type: text(at(labels, LABEL.type)),
     labels: Object.fromEntries(Object.values(LABEL).map((key) => [key, text(at(labels, key))])),
-    generation: count(at(job, 'metadata', 'generation')),
+    // A stop sets the clock of the Job in the same patch that records its verdict.
+    generation: count(at(job, 'metadata', 'generation')) - (recordedVerdict(job) === undefined ? 0 : 1),
     createdAt: timeOf(at(job, 'metadata', 'creationTimestamp')),
     isBeingDeleted: isSomething(at(job, 'metadata', 'deletionTimestamp')),
     deletedAt: timeOf(at(job, 'metadata', 'deletionTimestamp')),

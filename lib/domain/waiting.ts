@@ -23,14 +23,20 @@ export function waitingLine(cause: WaitCause, text: string, age: DurationMs): st
   return age >= SAID_AFTER[cause] ? `${OPENING}${text}` : undefined;
 }
 
+/** The line for what a Job waits for in the cluster. */
+export const blockedLine = (text: string): string => `${OPENING}${text}`;
+
 /**
  * Says whether the run's log already tells this: its last waiting line is the same, figures in brackets aside (a quota
  * that is used up by other numbers is the same cause).
  */
 export function isAlreadySaid(log: string, line: string): boolean {
   const last = log.split('\n').findLast((text) => text.startsWith(OPENING));
-  return last !== undefined && withoutFigures(last) === withoutFigures(line);
+  return last !== undefined && isSame(last, line);
 }
+
+/** Says whether two lines tell the same, figures in brackets aside. */
+export const isSame = (one: string, other: string): boolean => withoutFigures(one) === withoutFigures(other);
 
 const withoutFigures = (line: string): string => line.replace(/ \([^()]*\)\s*$/, '').trimEnd();
 

@@ -76,7 +76,7 @@ export function createInMemoryJobStore(): InMemoryJobStore {
       const job = jobs.get(name);
       if (!job) return 'notFound';
       if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
-      jobs.set(name, stored({ ...job, spec: { ...(job.spec ?? { template: {} }), suspend: false } }));
+      jobs.set(name, stored({ ...respecified(job), spec: { ...(job.spec ?? { template: {} }), suspend: false } }));
       return 'patched';
     },
     async stopJob(name, resourceVersion, verdict) {
@@ -85,11 +85,17 @@ export function createInMemoryJobStore(): InMemoryJobStore {
       if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
       const annotations = { ...job.metadata.annotations, 'terrakube.io/verdict': verdictText(verdict) };
       const spec = { ...(job.spec ?? { template: {} }), activeDeadlineSeconds: 1 };
-      jobs.set(name, stored({ ...job, metadata: { ...job.metadata, annotations }, spec }));
+      jobs.set(name, stored({ ...job, metadata: { ...respecified(job).metadata, annotations }, spec }));
       return 'patched';
     },
   };
 }
+
+/** The API server counts the changes of a spec. */
+const respecified = (job: V1Job): V1Job => ({
+  ...job,
+  metadata: { ...job.metadata, generation: (job.metadata?.generation ?? 1) + 1 },
+});
 
 function alreadyExists(kind: string, name: string, isBeingDeleted: boolean): ApiAnswer<never> {
   const says = `${kind} "${name}" already exists`;

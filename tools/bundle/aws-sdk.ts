@@ -49,6 +49,12 @@ const UNREACHED: readonly {
     why: 'hashes in JavaScript, for a Node without node:crypto',
     ofClients: false,
   },
+  {
+    module: /@smithy[\\/]signature-v4[\\/]dist-es[\\/]HeaderFormatter\.js$/,
+    contents: 'export class HeaderFormatter {}',
+    why: 'signatures of messages in a stream of events',
+    ofClients: false,
+  },
 ];
 
 /**

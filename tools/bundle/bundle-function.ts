@@ -6,6 +6,7 @@ import { deflateRawSync } from 'node:zlib';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { awsInSecondFile, withoutUnreachedModules } from './aws-sdk.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
+import { withoutPageTexts } from './page-texts.ts';
 
 /** One file of a bundle. */
 export interface BundleFile {
@@ -34,6 +35,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     plugins: [
       awsInSecondFile(awsModules),
       withoutUnreachedModules(hasClients),
+      withoutPageTexts(),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
     ],
   });

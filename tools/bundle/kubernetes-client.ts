@@ -10,6 +10,8 @@ import type { Plugin } from 'esbuild';
 export interface Kept {
   /** API methods, such as `createNamespacedJob`. */
   readonly methods: ReadonlySet<string>;
+  /** Words of the files that call them: a query parameter that is none of these is never given. */
+  readonly words: ReadonlySet<string>;
   /** Models that these methods send or receive, and the models in them, as far as they translate anything. */
   readonly models: ReadonlySet<string>;
 }
@@ -43,7 +45,8 @@ export function whatIsUsed(root: string, sources: readonly string[]): Kept {
   }
   const models = neededModels(path.join(root, GENERATED, 'models'), wanted);
   if (models.size === 0) throw new Error('no model of client-node is needed: its layout has changed');
-  return { methods, models };
+  const words = new Set(sources.flatMap((source) => source.match(/\w+/g) ?? []));
+  return { methods, words, models };
 }
 
 /** The models named by some types, and the models in those, and so on; of these the ones that translate anything. */
@@ -78,10 +81,11 @@ interface Attribute {
 }
 
 /**
- * Models that are handed on although they hold dates: the metadata of a pod template has a creation time in its type,
- * and never in fact. With it go V1PodSpec and V1Volume, 8 KB of every cold start.
+ * Models that are handed on although they hold dates. The metadata of a pod template has a creation time in its type, and
+ * never in fact; with it go V1PodSpec and V1Volume. The times of Pods and Events stay text: lib/domain/job-sight.ts, their
+ * only reader, takes both, since people hand it files too. Lists are read whole, so nobody reads where one continues.
  */
-const HANDED_ON: ReadonlySet<string> = new Set(['V1PodTemplateSpec']);
+const HANDED_ON: ReadonlySet<string> = new Set(['V1PodTemplateSpec', 'V1Pod', 'CoreV1Event', 'V1ListMeta']);
 
 const DATES: ReadonlySet<string> = new Set(['Date', 'V1MicroTime']);
 
@@ -110,19 +114,23 @@ function keepModels({ models }: Kept): Plugin {
   });
 }
 
-/** Drops all other generated API classes, and all other methods from the ones that are kept. */
-function keepMethods({ methods }: Kept): Plugin {
+/** What the generated client does with one query parameter. */
+const QUERY_PARAMETER = /^ {8}\/\/ Query Params\n {8}if \((\w+) !== undefined\) \{\n.*\n {8}\}\n/gm;
+
+/** Drops all other generated API classes, and all other methods from the ones that are kept, with their unused parameters. */
+function keepMethods({ methods, words }: Kept): Plugin {
   const kept = new Set(['constructor', ...methods]);
   const files =
     /client-node[\\/]dist[\\/]gen[\\/](?:apis[\\/](?:Batch|Core)V1Api|types[\\/](?:ObservableAPI|ObjectParamAPI))\.js$/;
   const isApi = (name: string): boolean =>
     API_FILES.includes(name.replace(/^(?:Object|Observable)|(?:RequestFactory|ResponseProcessor)$/g, ''));
+  const isGiven = (block: string, name: string): string => (words.has(name) ? block : '');
   return rewrite('keep-methods', files, (source) =>
     source
       .replace(
         /^(export class (\w+)(?: extends \w+)? \{\n)([\s\S]*?)(\n\}\n)/gm,
         (_, head: string, name: string, body: string, end: string) =>
-          isApi(name) ? `${head}${methodBodies(body, kept).join('\n')}${end}` : '',
+          isApi(name) ? `${head}${methodBodies(body, kept).join('\n').replace(QUERY_PARAMETER, isGiven)}${end}` : '',
       )
       .replace(
         /^import \{ ?(\w+)[^}]*\} from ["']\.\.?\/(?:apis\/\w+|ObservableAPI)\.js["'];\n/gm,

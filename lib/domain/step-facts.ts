@@ -1,0 +1,65 @@
+// What a verdict needs to know besides the Job and the Terrakube job: the step's other Jobs, its starts, and ages.
+import type { V1Job } from '@kubernetes/client-node';
+import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
+import { startRecord } from './job-comments.ts';
+import { ANNOTATION } from './job-manifest.ts';
+import { type Installation, LABEL, MANAGED_BY, startOf } from './job-name.ts';
+import { hasEnded, highestStart, isOurs } from './next-start.ts';
+import type { TerrakubeJob } from './terrakube-job.ts';
+import { type DurationMs, type EpochMs, elapsedMs, parseIsoTime } from './time.ts';
+import type { StepFacts } from './verdict-types.ts';
+
+/** What is read about a step. */
+export interface StepSight {
+  readonly ids: DispatchIds;
+  readonly installation: Installation;
+  /** The Job, or the final document of one that is gone. */
+  readonly job: V1Job;
+  /** All Jobs of the Terrakube job, in any order; the Job itself may be among them. */
+  readonly jobs: readonly V1Job[];
+  readonly terrakube: TerrakubeJob | 'notFound' | 'unreachable';
+  readonly maxStarts: number;
+  readonly unchangedFor: DurationMs;
+  readonly now: EpochMs;
+}
+
+/** The facts of a step. */
+export function stepFacts(sight: StepSight): StepFacts {
+  const { ids, installation, job, terrakube, maxStarts, unchangedFor, now } = sight;
+  const others = sight.jobs.filter(
+    (other) => isOurs(other, installation) && other.metadata?.uid !== job.metadata?.uid && isOfJob(other, ids),
+  );
+  const ofStep = others.filter((other) => startOf(other.metadata?.name ?? '', ids, installation) !== undefined);
+  const highest = highestStart(ids, installation, [job, ...ofStep]);
+  const comments = typeof terrakube === 'object' ? terrakube.comments : null;
+  const used = Math.max(1, highest, startRecord(comments, ids.stepId)?.start ?? 0);
+  const acceptedAt = parseIsoTime(job.metadata?.annotations?.[ANNOTATION.acceptedAt] ?? '');
+  return {
+    isNewest: startOf(job.metadata?.name ?? '', ids, installation) === highest,
+    hasOtherJobOfStep: ofStep.length > 0,
+    hasUnfinishedJobOfTerrakubeJob: others.some((other) => !hasEnded(other)),
+    hasOtherJobOfTerrakubeJob: others.length > 0,
+    startsLeft: Math.max(0, maxStarts - used),
+    payloadAge: acceptedAt === undefined ? undefined : elapsedMs(acceptedAt, now),
+    unchangedFor,
+  };
+}
+
+/** The ids of the step that a Job of ours belongs to; undefined for a Job whose labels somebody has changed. */
+export function idsOfJob(job: V1Job): DispatchIds | undefined {
+  const label = (key: string): string => job.metadata?.labels?.[key] ?? '';
+  const ids = {
+    organizationId: label(LABEL.organization),
+    workspaceId: label(LABEL.workspace),
+    jobId: label(LABEL.job),
+    stepId: label(LABEL.step),
+    type: label(LABEL.type),
+  };
+  return areDispatchIds(ids) ? dispatchIds(ids) : undefined;
+}
+
+/** The label selector that finds all Jobs of one Terrakube job in this installation. */
+export const terrakubeJobSelector = ({ jobId }: DispatchIds, installation: Installation): string =>
+  `${LABEL.managedBy}=${MANAGED_BY},${LABEL.installation}=${installation},${LABEL.job}=${jobId}`;
+
+const isOfJob = (job: V1Job, { jobId }: DispatchIds): boolean => job.metadata?.labels?.[LABEL.job] === jobId;

@@ -1,0 +1,124 @@
+// The one action of a verdict. Each can be repeated, and each may be cut off between any two calls: whoever looks next
+// finds what is left to do.
+import { DispatcherError } from '../domain/errors.ts';
+import { failureTexts, speech } from '../domain/failure-text.ts';
+import { ANNOTATION } from '../domain/job-manifest.ts';
+import { verdictText } from '../domain/recorded-verdict.ts';
+import { findStep } from '../domain/terrakube-job.ts';
+import { elapsedMs, isoTime, parseIsoTime, seconds } from '../domain/time.ts';
+import type { Action } from '../domain/verdict-types.ts';
+import { blockedLine, isSame } from '../domain/waiting.ts';
+import type { PatchAnswer } from '../ports.ts';
+import { keepAlive } from './keep-waiting.ts';
+import type { Look, LookDeps } from './look-at-job.ts';
+import { annotateStep, tellObserved } from './tell-terrakube.ts';
+
+/** What was done: something, nothing, or not yet because the Job changed since it was read. */
+export type Deed = 'done' | 'none' | 'conflict';
+
+/** Carries out the action of a look. @throws DispatcherError when the cluster or Terrakube cannot be written. */
+export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {
+  const { action } = look.verdict;
+  const { ids } = look;
+  switch (action.kind) {
+    case 'leave':
+      return action.logLine === undefined ? 'none' : sayOnce(deps, look, speech(action.logLine));
+    case 'retry':
+      throw new DispatcherError('terrakubeUnavailable', `Terrakube's job ${ids.jobId} cannot be read.`);
+    case 'stop':
+      return stop(deps, look, action);
+    case 'fail':
+      return written(await tellObserved(deps, ids, action.reason));
+    case 'tell':
+      return written(await tellObserved(deps, ids, action.reason, action.scope !== 'job'));
+    case 'patchJob':
+    case 'patchStep':
+      return patchTerrakube(deps, look, action);
+    case 'annotate':
+      return written(await annotateStep(deps, ids, action.title));
+    case 'explain':
+      return explain(deps, look, action);
+    case 'keepAlive':
+      return ping(deps, look, action.text);
+    case 'restart':
+      // Only the schedule asks Terrakube for a fresh payload: one claim at a time, whatever number of events there are.
+      return action.phase === 'record' ? recordRestart(deps, look, action) : 'none';
+    case 'delete':
+      return remove(deps, look);
+  }
+}
+
+const written = (told: 'told' | 'done'): Deed => (told === 'told' ? 'done' : 'none');
+
+const patched = (answer: PatchAnswer, name: string): Deed => {
+  if (answer === 'forbidden') throw new DispatcherError('clusterRefused', `Job ${name} may not be patched.`);
+  if (answer === 'conflict') return 'conflict';
+  return answer === 'patched' ? 'done' : 'none';
+};
+
+type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+async function stop({ cluster, terrakube }: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
+  const { name = '', resourceVersion = '' } = look.job?.metadata ?? {};
+  const verdict = { ...action.verdict, at: isoTime(look.now) };
+  const deed = patched(await cluster.stopJob(name, resourceVersion, verdict), name);
+  if (deed !== 'done') return deed;
+  if (action.deletePod) {
+    for (const { metadata } of look.pods) {
+      await cluster.deletePod(metadata?.name ?? '', metadata?.uid ?? '', seconds(1));
+    }
+  }
+  if (action.logLine !== undefined) await terrakube.appendLog(look.ids, [speech(action.logLine)]);
+  return 'done';
+}
+
+async function recordRestart(
+  { cluster }: LookDeps,
+  { job, now }: Look,
+  { reason, cause }: ActionOf<'restart'>,
+): Promise<Deed> {
+  const { name = '', resourceVersion = '' } = job?.metadata ?? {};
+  const text = verdictText({ action: 'restart', cause, ...reason, at: isoTime(now) });
+  return patched(await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.verdict]: text }), name);
+}
+
+async function patchTerrakube(
+  { terrakube }: LookDeps,
+  { ids, terrakube: job }: Look,
+  { kind, status, reason }: ActionOf<'patchJob' | 'patchStep'>,
+): Promise<Deed> {
+  const step = typeof job === 'object' ? findStep(job, ids.stepId) : undefined;
+  const texts = reason && step ? failureTexts(reason, step) : undefined;
+  if (kind === 'patchJob') {
+    await terrakube.patchJob(ids, { status, ...(texts ? { output: texts.jobOutput } : {}) });
+  } else {
+    await terrakube.patchStep(ids, { status, ...(texts ? { name: texts.stepName, output: texts.stepOutput } : {}) });
+  }
+  return 'done';
+}
+
+async function explain(deps: LookDeps, look: Look, action: ActionOf<'explain'>): Promise<Deed> {
+  const said = await sayOnce(deps, look, blockedLine(action.text));
+  return said !== 'conflict' && action.keepAlive ? ping(deps, look, action.text) : said;
+}
+
+/** One line in the run's log. The Job remembers it, and that comes first: of two doors only one writes the line. */
+async function sayOnce({ cluster, terrakube }: LookDeps, look: Look, line: string): Promise<Deed> {
+  const { name = '', resourceVersion = '', annotations = {} } = look.job?.metadata ?? {};
+  if (isSame(annotations[ANNOTATION.said] ?? '', line)) return 'none';
+  const deed = patched(await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: line }), name);
+  if (deed === 'done') await terrakube.appendLog(look.ids, [line]);
+  return deed;
+}
+
+async function ping({ terrakube }: LookDeps, { ids, job, now }: Look, text: string): Promise<Deed> {
+  const acceptedAt = parseIsoTime(job?.metadata?.annotations?.[ANNOTATION.acceptedAt] ?? '') ?? now;
+  await keepAlive(terrakube, { ids, text, line: undefined, age: elapsedMs(acceptedAt, now) });
+  return 'done';
+}
+
+async function remove({ cluster }: LookDeps, { job }: Look): Promise<Deed> {
+  const { name = '', uid = '' } = job?.metadata ?? {};
+  await cluster.deleteJob(name, uid);
+  return 'done';
+}

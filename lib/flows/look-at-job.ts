@@ -1,0 +1,93 @@
+// Reads both worlds around one Job, in the order in which what is read last decides: the cluster's Jobs after Terrakube,
+// so that a Job which was made meanwhile is seen.
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
+import type { DispatchIds } from '../domain/dispatch-request.ts';
+import { DispatcherError } from '../domain/errors.ts';
+import type { Installation } from '../domain/job-name.ts';
+import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
+import { isOurs } from '../domain/next-start.ts';
+import { idsOfJob, stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
+import type { TerrakubeJob } from '../domain/terrakube-job.ts';
+import { type EpochMs, elapsedMs } from '../domain/time.ts';
+import { verdict } from '../domain/verdict.ts';
+import type { Verdict, VerdictSettings } from '../domain/verdict-types.ts';
+import type { Clock, ObservedCluster, Terrakube } from '../ports.ts';
+
+/** What looking needs. */
+export interface LookDeps {
+  readonly cluster: ObservedCluster;
+  readonly terrakube: Terrakube;
+  readonly clock: Clock;
+  readonly installation: Installation;
+  readonly settings: VerdictSettings;
+  readonly maxStarts: number;
+}
+
+/** What was seen of one Job. */
+export interface Look {
+  readonly ids: DispatchIds;
+  /** The Job as it is now; undefined when it is gone. */
+  readonly job: V1Job | undefined;
+  readonly pods: readonly V1Pod[];
+  readonly outcome: JobOutcome;
+  readonly terrakube: TerrakubeJob | 'notFound' | 'unreachable';
+  readonly verdict: Verdict;
+  /** By the API server's clock. */
+  readonly now: EpochMs;
+  /** Since when Terrakube's side has looked as it does now, by our own clock. */
+  readonly unchangedSince: EpochMs;
+}
+
+/**
+ * Looks at the Job of this name.
+ *
+ * @param final the document that an event carried, for a Job that is gone.
+ * @param before the look before this one.
+ * @returns undefined when there is nothing of ours to see.
+ * @throws DispatcherError when the cluster cannot be read.
+ */
+export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, before?: Look): Promise<Look | undefined> {
+  const { cluster, installation, settings, maxStarts, clock } = deps;
+  const found = await cluster.getJob(name);
+  const job = found === 'notFound' ? undefined : found;
+  const document = job ?? final;
+  const ids = document && isOurs(document, installation) ? idsOfJob(document) : undefined;
+  if (!document || !ids) return undefined;
+  const [{ pods, events }, { terrakube, jobs }] = await Promise.all([
+    readPods(deps, name),
+    readTerrakube(deps, ids).then(async (seen) => ({
+      terrakube: seen,
+      jobs: await cluster.listJobs(terrakubeJobSelector(ids, installation)),
+    })),
+  ]);
+  const now = cluster.serverNow();
+  const unchangedSince =
+    before && JSON.stringify(before.terrakube) === JSON.stringify(terrakube) ? before.unchangedSince : clock.now();
+  const unchangedFor = elapsedMs(unchangedSince, clock.now());
+  const shown = jobOutcome(document, pods, events, now);
+  const known = pods === 'forbidden' ? [] : pods;
+  const outcome: JobOutcome =
+    job || shown.kind === 'missing' ? shown : { kind: 'missing', last: shown, hasPods: known.length > 0 };
+  const facts = stepFacts({ ids, installation, job: document, jobs, terrakube, maxStarts, unchangedFor, now });
+  const judged = verdict({ ids, outcome, terrakube, facts, settings, now });
+  return { ids, job, pods: known, outcome, terrakube, verdict: judged, now, unchangedSince };
+}
+
+/** Pods of the Job, and Events about it and them; `forbidden` for what our role may not read. */
+async function readPods({ cluster }: LookDeps, name: string) {
+  const [pods, ofJob] = await Promise.all([cluster.listPods(name), cluster.listEvents(name)]);
+  const names = pods === 'forbidden' ? [] : pods.flatMap(({ metadata }) => metadata?.name ?? []);
+  const ofPods = ofJob === 'forbidden' ? [] : await Promise.all(names.map((pod) => cluster.listEvents(pod)));
+  const events: readonly CoreV1Event[] | 'forbidden' =
+    ofJob === 'forbidden' ? ofJob : [...ofJob, ...ofPods.flatMap((some) => (some === 'forbidden' ? [] : some))];
+  return { pods, events };
+}
+
+async function readTerrakube({ terrakube }: LookDeps, ids: DispatchIds): Promise<Look['terrakube']> {
+  try {
+    return await terrakube.getJob(ids);
+  } catch (error) {
+    if (error instanceof DispatcherError) return 'unreachable';
+    throw error;
+  }
+}

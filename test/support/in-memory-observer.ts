@@ -1,0 +1,55 @@
+// What is observed of a cluster, over the Jobs of an in-memory store. No controller runs: a test says what becomes of
+// Jobs and Pods.
+import type { CoreV1Event, V1Pod } from '@kubernetes/client-node';
+import type { Clock, ObservedCluster } from '../../lib/ports.ts';
+import type { InMemoryJobStore } from './in-memory-job-store.ts';
+
+/** An observer for tests. */
+export interface InMemoryObserver extends ObservedCluster {
+  putPod(pod: V1Pod): void;
+  removePod(name: string): void;
+  putEvent(event: CoreV1Event): void;
+  /** Pods that were deleted, with the grace that they were given. */
+  readonly deletedPods: readonly { readonly name: string; readonly gracePeriodSeconds: number }[];
+}
+
+/** Creates an observer that may see everything. */
+export function createInMemoryObserver(store: InMemoryJobStore, clock: Clock): InMemoryObserver {
+  const pods = new Map<string, V1Pod>();
+  const events: CoreV1Event[] = [];
+  const deletedPods: { name: string; gracePeriodSeconds: number }[] = [];
+  return {
+    deletedPods,
+    putPod: (pod) => void pods.set(pod.metadata?.name ?? '', structuredClone(pod)),
+    removePod: (name) => void pods.delete(name),
+    putEvent: (event) => void events.push(structuredClone(event)),
+    serverNow: () => clock.now(),
+    getJob: store.getJob,
+    listJobs: store.listJobs,
+    stopJob: store.stopJob,
+    async listPods(jobName) {
+      const isOfJob = ({ metadata }: V1Pod) => metadata?.labels?.['batch.kubernetes.io/job-name'] === jobName;
+      return structuredClone([...pods.values()].filter(isOfJob));
+    },
+    listEvents: async (name) => structuredClone(events.filter(({ involvedObject }) => involvedObject.name === name)),
+    async annotateJob(name, resourceVersion, annotations) {
+      const job = await store.getJob(name);
+      if (job === 'notFound') return 'notFound';
+      if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
+      store.put({
+        ...job,
+        metadata: { ...job.metadata, annotations: { ...job.metadata.annotations, ...annotations } },
+      });
+      return 'patched';
+    },
+    async deleteJob(name, uid) {
+      const job = await store.getJob(name);
+      if (job !== 'notFound' && job.metadata?.uid === uid) store.remove(name);
+    },
+    async deletePod(name, uid, gracePeriodSeconds) {
+      if (pods.get(name)?.metadata?.uid !== uid) return;
+      pods.delete(name);
+      deletedPods.push({ name, gracePeriodSeconds });
+    },
+  };
+}
