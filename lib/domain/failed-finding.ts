@@ -30,7 +30,7 @@ function withoutPod(job: JobSight): Finding {
   const said = quote(`${failed?.reason ?? ''}: ${failed?.message ?? ''}`);
   return finding('unknown', {
     title: `Kubernetes says: ${said}`,
-    evidence: `Job ${job.name}: ${said}. The dispatcher may not read pods, so the cause is not known.`,
+    evidence: `Job ${job.name}: ${said}. Its pod cannot be seen, so the cause is not known.`,
   });
 }
 

@@ -19,7 +19,10 @@ export function reasonOf(outcome: JobOutcome, type: string): Reason {
     case 'running':
       return plain('the executor runs', 'It reports to Terrakube by itself.');
     case 'stopping':
-      return plain('the Job is being stopped', outcome.node === undefined ? '' : `Its pod is on node ${outcome.node}.`);
+      return plain(
+        'the Job is being stopped',
+        `Its pod${outcome.node === undefined ? '' : ` on node ${outcome.node}`} has not ended yet.`,
+      );
     case 'succeeded':
       return plain('the executor has ended', 'The Job is Complete, which does not say whether Terraform succeeded.');
     case 'failed':

@@ -41,6 +41,8 @@ const SECRETS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   // JSON Web Tokens, and tokens that say by their first letters whose they are
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){0,2}/g, HIDDEN],
   [/\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hvs\.|AKIA|ASIA|sk-)[\w-]{8,}/g, HIDDEN],
+  // Base64 may hold slashes; a path that is as long has no capital letters and digits together
+  [/(?<![\w.:/-])(?=[\w+/]*\d)(?=[\w+/]*[a-z])(?=[\w+/]*[A-Z])[\w+/]{40,}={0,2}/g, HIDDEN],
   // Anything long of letters and digits, but for the digest of an image
   [/(?<!sha256:)\b(?=[\w+]*\d)(?=[\w+]*[A-Za-z])[\w+]{24,}={0,2}/g, HIDDEN],
 ];
