@@ -140,11 +140,17 @@ export function isLeftOpen(seen: Case): boolean {
 export const mayRestart = (seen: Case): boolean =>
   seen.everStarted === 'no' && isStep(seen, 'pending') && seen.facts.startsLeft > 0 && seen.ids.type !== 'approval';
 
+/** A verdict is dated by the API server's clock, a request for a fresh payload by a Lambda's. */
+const CLOCK_TOLERANCE_MS = 2000;
+
 /** The recorded restart was carried out: the Job says so, or a fresh payload was asked for after the verdict. */
 export function isRestarted({ facts, job, ids, intent }: Case): boolean {
   const askedAt = startRecord(job?.comments ?? null, ids.stepId)?.askedAt;
   const judgedAt = parseIsoTime(intent?.at ?? '');
-  return facts.isRestarted === true || (askedAt !== undefined && judgedAt !== undefined && askedAt >= judgedAt);
+  return (
+    facts.isRestarted === true ||
+    (askedAt !== undefined && judgedAt !== undefined && askedAt + CLOCK_TOLERANCE_MS >= judgedAt)
+  );
 }
 
 /** The payload's credentials are about to run out. */

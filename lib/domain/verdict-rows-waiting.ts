@@ -14,8 +14,12 @@ const hasPod = ({ kind }: Case): boolean => kind === 'waiting';
 const wasSwept = (seen: Case): boolean =>
   seen.job?.status === 'failed' && (isOpen(seen) || (seen.step?.status === 'failed' && seen.step.output === null));
 
-/** A step that Terrakube has in none of its jobs any more: after a crash it makes the steps anew. */
-const isSuperseded = ({ job, step }: Case): boolean => job !== undefined && step === undefined && job.steps.length > 0;
+/**
+ * Terrakube has other steps in its place, as after a crash, when it makes them anew. A job without any step is not
+ * believed so soon.
+ */
+const isSuperseded = (seen: Case): boolean =>
+  seen.job !== undefined && seen.step === undefined && (seen.job.steps.length > 0 || isPayloadOld(seen));
 
 /** Starts the step again if nothing speaks against it, else fails it. */
 const restartOrFail = (seen: Case, isRestartable: boolean): Action =>
@@ -65,9 +69,9 @@ export const WAITING_ROWS: readonly VerdictRow[] = [
   {
     row: 20,
     kubernetes: 'waiting for something, not yet too long',
-    terrakube: 'job live',
+    terrakube: 'job live, step open',
     does: "explain (one line in the run's log when the cause changes) and keep the job alive",
-    fits: (seen) => isWaiting(seen) && seen.finding !== undefined,
+    fits: (seen) => isWaiting(seen) && isOpen(seen) && seen.finding !== undefined,
     action: (seen) => ({ kind: 'explain', text: reasonOfCase(seen).title, keepAlive: mayKeepAlive(seen) }),
   },
   {

@@ -65,8 +65,10 @@ describe('rows 16 to 21, a Job that waits', () => {
       action: { kind: 'stop', verdict: { action: 'quiet', cause: 'notNeeded' }, deletePod: false },
     });
   });
-  test('row 17 does not believe in a job without any step', () => {
-    expect(kindOf({ terrakube: terrakubeJob({ steps: [] }) })).toBe('21 leave');
+  test('row 17 does not believe so soon in a job without any step', () => {
+    const look = { outcome: waiting({ blocker: noNode }), terrakube: terrakubeJob({ steps: [] }) };
+    expect(kindOf(look)).toBe('21 leave');
+    expect(kindOf({ ...look, facts: { payloadAge: lasting(1501) } })).toBe('17 stop');
   });
   test('row 18 starts a step again whose payload is too old', () => {
     const old = { facts: { payloadAge: lasting(1501) } };

@@ -265,8 +265,8 @@ describe('rows 10 and 11, a recorded restart', () => {
     );
   });
   test('row 10 goes by the request that came after the verdict, not by an earlier one', () => {
-    expect(decide({ outcome: due, terrakube: terrakubeJob({ comments: asked(judgedAt - 1) }) }).row).toBe(10);
-    expect(decide({ outcome: due, terrakube: terrakubeJob({ comments: asked(judgedAt) }) }).row).toBe(14);
+    expect(decide({ outcome: due, terrakube: terrakubeJob({ comments: asked(judgedAt - 2001) }) }).row).toBe(10);
+    expect(decide({ outcome: due, terrakube: terrakubeJob({ comments: asked(judgedAt - 2000) }) }).row).toBe(14);
   });
   test('row 11 fails a step that has started after all', () => {
     const terrakube = job('running', step({ status: 'running' }));
