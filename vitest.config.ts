@@ -8,6 +8,8 @@ if (major < 24) {
 /** One project per room of test/. The rooms that need built bundles get them from test/support/build-once.ts. */
 const config: ViteUserConfig = defineConfig({
   test: {
+    // The tests wait for processes and servers more than they compute.
+    maxWorkers: 4,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/*.test.ts'] } },
       { test: { name: 'property', include: ['test/property/**/*.test.ts'] } },

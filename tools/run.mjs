@@ -87,8 +87,12 @@ function run(command, args, stdio = 'inherit') {
   // A terminal sends Ctrl-C to both; a plain `kill` of this process must reach the child too.
   const forward = (signal) => child.kill(signal);
   process.on('SIGTERM', forward).on('SIGINT', forward);
+  // npm does not pass on a plain `kill`: when it is gone, nobody waits for the child any more.
+  const parent = process.ppid;
+  const orphaned = setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500);
   return new Promise((resolve) => {
     const done = (code) => {
+      clearInterval(orphaned);
       process.off('SIGTERM', forward).off('SIGINT', forward);
       resolve(code);
     };

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { buildControlPlane } from '../../local/control-plane/build.ts';
 import { withBuildLock } from '../../local/control-plane/build-lock.ts';
@@ -38,23 +37,25 @@ describe('the lock of a build', () => {
   test('lets one build at a time work, and is gone afterwards', async () => {
     const lock = join(folder, 'lock');
     const order: string[] = [];
-    const build = (name: string): Promise<void> =>
-      withBuildLock(
-        lock,
-        () => undefined,
-        async () => {
-          order.push(`${name} begins`);
-          await pause(50);
-          order.push(`${name} ends`);
-        },
-      );
     const told: string[] = [];
-    const first = build('first');
+    const secondWaits = Promise.withResolvers<void>();
+    const first = withBuildLock(
+      lock,
+      () => undefined,
+      async () => {
+        order.push('first begins');
+        await secondWaits.promise;
+        order.push('first ends');
+      },
+    );
     await expect.poll(() => existsSync(lock)).toBe(true);
     const owner = await readFile(lock, 'utf8');
     await withBuildLock(
       lock,
-      (line) => told.push(line),
+      (line) => {
+        told.push(line);
+        secondWaits.resolve();
+      },
       async () => void order.push('second'),
     );
     await first;
