@@ -431,6 +431,12 @@ describe('rows 35 to 37, an ended job', () => {
     );
     expect(kindOf({ outcome: failed(), terrakube: 'notFound' })).toBe('37 leave');
   });
+  test('row 37 keeps a suspended Job for as long as something may have to be written for it', () => {
+    const outcome = failed({ intent: intent('quiet'), isSuspended: true });
+    expect(kindOf({ outcome, terrakube: job('queue', step({ status: 'completed' })) })).toBe('37 leave');
+    expect(kindOf({ outcome, terrakube: job('cancelled') })).toBe('37 leave');
+    expect(kindOf({ outcome, terrakube: job('cancelled', step({ status: 'cancelled' })) })).toBe('37 delete');
+  });
   test('row 37 deletes a suspended Job that was told about', () => {
     const outcome = failed({ intent: intent('fail'), isSuspended: true });
     expect(decide({ outcome, terrakube: job('failed', told) })).toEqual(
