@@ -47,7 +47,8 @@ export const PULL_REASONS: readonly string[] = [
 /** @see PULL_REASONS */
 export const CONFIG_ERROR = 'CreateContainerConfigError';
 
-function podStarted(pod: PodSight): EverStarted {
+/** Says whether the executor ran in this pod. */
+export function podStarted(pod: PodSight): EverStarted {
   const { executor } = pod;
   if (executor?.hasRun || hasStartedEvent(pod) || isRunWithoutStatus(pod)) return 'yes';
   // Another container has run, so the pod was more than a plan.

@@ -4,7 +4,7 @@ import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { blockerOf } from './blocker.ts';
 import { CAUSES } from './causes.ts';
 import { areDispatchIds, dispatchIds } from './dispatch-request.ts';
-import { everStarted } from './ever-started.ts';
+import { everStarted, podStarted } from './ever-started.ts';
 import { failedFinding } from './failed-finding.ts';
 import { type Blocker, type EverStarted, type Finding, finding } from './finding.ts';
 import { LABEL, startOf } from './job-name.ts';
@@ -82,7 +82,7 @@ export function jobOutcome(
   now: EpochMs,
 ): JobOutcome {
   const readable = Array.isArray(pods) ? pods : undefined;
-  if (job === undefined) return { kind: 'missing', hasPods: (readable ?? []).length > 0 };
+  if (typeof job !== 'object' || job === null) return { kind: 'missing', hasPods: (readable ?? []).length > 0 };
   const sight = jobSight(job, readable, Array.isArray(events) ? events : []);
   const intent = recordedVerdict(job);
   const always = { intent, start: startNumber(sight), type: sight.type, everStarted: everStarted(sight) };
@@ -159,7 +159,7 @@ const suspendedSince = (job: JobSight): EpochMs | undefined =>
 
 function runningOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {
   const pods = job.pods ?? [];
-  const running = pods.find(isRunning) ?? pods.slice(0, 1).find(hasEnded);
+  const running = pods.find(isRunning) ?? pods.slice(0, 1).find((pod) => hasEnded(pod) || podStarted(pod) === 'yes');
   // Without a pod to look at, the Job's own numbers say it.
   if (!running && !(pods.length === 0 && (job.ready > 0 || (job.active === 0 && job.ended > 0)))) return undefined;
   const { executor, startedAt, createdAt } = running ?? {};
@@ -168,8 +168,7 @@ function runningOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome 
   return { ...always, kind: 'running', startedAt: start };
 }
 
-const isRunning = ({ executor, phase }: PodSight): boolean =>
-  executor?.running !== undefined || (phase === 'Running' && !executor?.hasStatus);
+const isRunning = ({ executor }: PodSight): boolean => executor?.running !== undefined;
 
 const hasEnded = ({ executor, phase }: PodSight): boolean =>
   phase === 'Succeeded' || phase === 'Failed' || executor?.terminated !== undefined;

@@ -86,6 +86,30 @@ describe('the life of a Job', () => {
     });
   });
 
+  test('runs as soon as the kubelet has said so, before it is in the status', () => {
+    const pod = { status: { phase: 'Pending', ...containerIs({ waiting: { reason: 'ContainerCreating' } }) } };
+    expect(look(changed('success', { job: NO_CONDITION, pod }))).toMatchObject({
+      kind: 'running',
+      everStarted: 'yes',
+      startedAt: at('2026-11-23T19:33:22Z'),
+    });
+  });
+
+  test('waits again when its first pod has ended and the next one cannot start', () => {
+    const [first] = scenario('exit-1').pods;
+    const next = {
+      ...first,
+      metadata: { ...first?.metadata, name: 'z', uid: 'z', creationTimestamp: '2026-11-23T19:33:40Z' },
+      spec: {},
+      status: {},
+    };
+    expect(look(changed('exit-1', { job: NO_CONDITION, pods: [next, first ?? {}] }))).toMatchObject({
+      kind: 'waiting',
+      everStarted: 'yes',
+      since: at('2026-11-23T19:33:40Z'),
+    });
+  });
+
   test('still runs when its pod has ended and nobody has counted it', () => {
     expect(look(changed('success', { job: NO_CONDITION }))).toMatchObject({
       kind: 'running',
@@ -240,7 +264,9 @@ describe('a suspended Job', () => {
       title: 'no Secret',
       evidence: 'seen',
     });
-    expect(look(changed('created-suspended', { job: verdict(verdictText(recorded)) }))).toEqual({
+    // The patch that records it changes the Job's clock, too: one generation.
+    const job = { metadata: { ...verdict(verdictText(recorded)).metadata, generation: 2 } };
+    expect(look(changed('created-suspended', { job }))).toEqual({
       kind: 'failed',
       cause: 'payloadMissing',
       title: 'no Secret',
