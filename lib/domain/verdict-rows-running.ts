@@ -10,7 +10,7 @@ import type { Action } from './verdict-types.ts';
 /** Once more at the start of a container: its executor's own heartbeat comes 12 s after it has picked the job up. */
 const LAST_PING_WITHIN: DurationMs = durationMs(3000);
 
-const SPEAKER = 'terrakube-dispatcher: cancelled: ';
+const OPENING = 'cancelled: ';
 
 const isRunning = ({ kind }: Case): boolean => kind === 'running';
 const isCancelled = ({ side }: Case): boolean => side === 'cancelled' || side === 'gone';
@@ -19,7 +19,7 @@ const isCancelled = ({ side }: Case): boolean => side === 'cancelled' || side ==
 export const isSilent = ({ step }: Case): boolean => step?.output === null;
 
 /** Nobody reads the log of a job that is gone. */
-const logLine = ({ side }: Case, text: string) => (side === 'gone' ? {} : { logLine: `${SPEAKER}${text}` });
+const logLine = ({ side }: Case, text: string) => (side === 'gone' ? {} : { logLine: `${OPENING}${text}` });
 
 function cancelRunning(seen: Case): Action {
   const { ids, settings } = seen;

@@ -55,7 +55,7 @@ export interface VerdictSettings {
 
 /** One deed. */
 export type Action =
-  /** Nothing. `logLine`: one line for the run's log, written once, when its user should know why. */
+  /** Nothing. `logLine`: one line for the run's log, without who speaks, written once. */
   | { readonly kind: 'leave'; readonly why: string; readonly logLine?: string }
   | { readonly kind: 'retry' }
   /** Stop in place, with the verdict that is recorded. `deletePod`: with a grace of one second. */
@@ -63,7 +63,7 @@ export type Action =
       readonly kind: 'stop';
       readonly verdict: Omit<RecordedVerdict, 'at'>;
       readonly deletePod: boolean;
-      /** One line for the run's log, written once. */
+      /** One line for the run's log, without who speaks, written once. */
       readonly logLine?: string;
     }
   /** Fail the step, and then its job, with the reason. */

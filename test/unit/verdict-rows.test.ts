@@ -141,13 +141,13 @@ describe('rows 22 to 26, a container that runs', () => {
   const RUNNING = 'The job was cancelled while its executor was running.';
 
   test('row 22 stops an executor at once that has not spoken, whatever its type', () => {
-    const logLine = 'terrakube-dispatcher: cancelled: the executor is stopped before it has begun';
+    const logLine = 'cancelled: the executor is stopped before it has begun';
     expect(decide({ ids: apply, outcome: running(), terrakube: cancelled(null) })).toEqual(
       gives(22, stops('cancel', 'cancelled', { deletePod: true, logLine })('cancelled in Terrakube', RUNNING, CAUTION)),
     );
   });
   test('row 23 stops a running plan with its grace period', () => {
-    const logLine = 'terrakube-dispatcher: cancelled: the running plan is stopped';
+    const logLine = 'cancelled: the running plan is stopped';
     expect(decide({ outcome: running(), terrakube: cancelled('https://log') })).toEqual(
       gives(23, stops('cancel', 'cancelled', { logLine })('cancelled in Terrakube', RUNNING, PLAN)),
     );
@@ -162,7 +162,7 @@ describe('rows 22 to 26, a container that runs', () => {
         gives(23, {
           kind: 'leave',
           why: `cancelled, but a running ${type} is left alone`,
-          logLine: `terrakube-dispatcher: cancelled: the running ${type} is left to end by itself: ended half-way it could leave the state locked or partly applied (CancelRunningApply is off)`,
+          logLine: `cancelled: the running ${type} is left to end by itself: ended half-way it could leave the state locked or partly applied (CancelRunningApply is off)`,
         }),
       );
     },
@@ -174,7 +174,7 @@ describe('rows 22 to 26, a container that runs', () => {
   });
   test('row 23 stops a running apply where that is wanted', () => {
     const logLine =
-      'terrakube-dispatcher: cancelled: the running terraformApply is stopped (CancelRunningApply); its state may be locked or partly applied';
+      'cancelled: the running terraformApply is stopped (CancelRunningApply); its state may be locked or partly applied';
     const terrakube = cancelled('https://log');
     expect(decide({ ids: apply, outcome: running(), terrakube, settings: { cancelRunningApply: true } })).toEqual(
       gives(23, stops('cancel', 'cancelled', { logLine })('cancelled in Terrakube', RUNNING, CAUTION)),
