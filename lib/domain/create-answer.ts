@@ -61,7 +61,7 @@ export function createVerdict(created: CreatedKind, answer: ApiRefusal | 'noAnsw
     case 403:
       return { kind: 'terminal', reason: forbidden(created, answer, namespace) };
     case 404:
-      return { kind: 'terminal', reason: missingNamespace(answer, namespace) };
+      return { kind: 'terminal', reason: missingNamespace(created, answer, namespace) };
     case 413:
       return { kind: 'terminal', reason: tooLarge(created) };
     case 400:
@@ -130,16 +130,20 @@ function webhookOf(message: string): string {
   return name === undefined ? '' : ` because its webhook ${name} fails`;
 }
 
+/** A list such as `count/jobs.batch=20,pods=3`. Anything else may be the text of a policy, which may quote an object. */
+const AMOUNTS = /^[\w./-]{1,253}=[\w.]{1,32}(?:,[\w./-]{1,253}=[\w.]{1,32})*$/;
+
 /** `requested: count/jobs.batch=1, used: count/jobs.batch=20, limited: count/jobs.batch=20` as a person would say it. */
 function quotaText(message: string, namespace: string): string {
   const [, quota = '', used = '', limited = ''] =
-    /exceeded quota: ([^,]+), requested: .*?, used: (.*), limited: (.*)$/.exec(message) ?? [];
-  if (quota === '') return `a quota of namespace ${namespace} is used up`;
+    /exceeded quota: ([a-z0-9.-]{1,253}), requested: [^ ]*, used: ([^ ]*), limited: ([^ ]*)$/.exec(message) ?? [];
+  const isPlain = AMOUNTS.test(used) && AMOUNTS.test(limited);
+  if (!isPlain) return `a quota of namespace ${namespace} is used up`;
   return `quota ${quota} of namespace ${namespace} is used up (used ${used}, limit ${limited})`;
 }
 
 function forbidden(created: CreatedKind, answer: ApiRefusal, namespace: string): Reason {
-  const evidence = said(answer);
+  const evidence = said(created, answer);
   if (!/cannot create resource/.test(answer.message)) {
     return {
       title: `the cluster's admission policy refused the ${created}`,
@@ -158,10 +162,10 @@ function forbidden(created: CreatedKind, answer: ApiRefusal, namespace: string):
   };
 }
 
-function missingNamespace(answer: ApiRefusal, namespace: string): Reason {
+function missingNamespace(created: CreatedKind, answer: ApiRefusal, namespace: string): Reason {
   return {
     title: `namespace ${namespace} does not exist in the cluster`,
-    evidence: said(answer),
+    evidence: said(created, answer),
     advice: `Create the namespace and apply deploy/kubernetes, or correct ExecutorEphemeralNamespace.`,
   };
 }
@@ -175,16 +179,16 @@ function tooLarge(created: CreatedKind): Reason {
 }
 
 function invalid(created: CreatedKind, answer: ApiRefusal): Reason {
-  if (answer.message.includes('denied the request')) {
+  if (isDenial(answer)) {
     return {
       title: `the cluster's admission policy refused the ${created}`,
-      evidence: said(answer),
+      evidence: said(created, answer),
       advice: 'Ask the administrators of the cluster which policy it is and what it demands.',
     };
   }
   return {
     title: `Kubernetes refused the ${created} as invalid`,
-    evidence: said(answer),
+    evidence: said(created, answer),
     advice: 'Correct the ExecutorEphemeral setting that the message names, then run the job again.',
   };
 }
@@ -193,7 +197,7 @@ function invalid(created: CreatedKind, answer: ApiRefusal): Reason {
 function notUnderstood(created: CreatedKind, answer: ApiRefusal): Reason {
   return {
     title: `the Kubernetes API does not take the ${created}`,
-    evidence: said(answer),
+    evidence: said(created, answer),
     advice:
       'Check EksEndpoint and the version of the cluster; if both are right, report it as a fault of the dispatcher.',
   };
@@ -202,15 +206,37 @@ function notUnderstood(created: CreatedKind, answer: ApiRefusal): Reason {
 /** Longest quotation of the API server's words. */
 const QUOTE_LIMIT = 500;
 
-/** The API server's own words. Quoted objects, also cut ones, are left out of them: they can hold a whole pod. */
-function said(answer: ApiRefusal): string {
-  const causes = answer.causes.map(({ field, message }) => (field ? `${field}: ${message}` : message));
-  const text = (causes.length > 0 && answer.status === 422 ? causes.join('; ') : answer.message).replace(
-    /\{.*\}|\{.*$/gs,
-    '{…}',
-  );
+/** Webhooks say `denied the request`, policies `denied request`. */
+const isDenial = ({ message }: ApiRefusal): boolean => /denied (?:the )?request/.test(message);
+
+/** Who denied a request; every other word of a policy may be made of the object. */
+const denier = ({ message }: ApiRefusal): string =>
+  /(?:admission webhook|AdmissionPolicy) ["']([\w.-]{1,253})["']/.exec(message)?.[1] ?? 'a policy of the cluster';
+
+/** The API server's own words, without what can be a part of the object that was sent. */
+function said(created: CreatedKind, answer: ApiRefusal): string {
   const name = answer.reason === undefined ? `${answer.status}` : `${answer.status} ${quoted(answer.reason)}`;
-  return `The Kubernetes API answered ${name}: ${quoted(text)}`;
+  return `The Kubernetes API answered ${name}: ${quoted(created === 'Secret' ? aboutSecret(answer) : aboutJob(answer))}`;
 }
+
+/** A Secret is its payload: nobody's words about its content are passed on. */
+function aboutSecret(answer: ApiRefusal): string {
+  if (isDenial(answer)) return `denied by ${denier(answer)}`;
+  const fields = answer.causes.flatMap(({ field }) => field ?? []);
+  if (answer.status === 422) return `not valid: ${fields.map(masked).join(', ') || 'metadata or data'}`;
+  return masked(answer.message);
+}
+
+function aboutJob({ causes, status, message }: ApiRefusal): string {
+  const told = causes.map(({ field, message: text }) => (field ? `${field}: ${text}` : text));
+  return masked(told.length > 0 && status === 422 ? told.join('; ') : message);
+}
+
+/** Quoted objects, also cut ones, in JSON or as Go prints them, and words that look like keys or encoded data. */
+const masked = (text: string): string =>
+  text
+    .replace(/\{.*\}|\{.*$/gs, '{…}')
+    .replace(/map\[.*\]|map\[.*$/gs, 'map[…]')
+    .replace(/[\w+/=-]{24,}/g, (word) => (/[A-Z]/.test(word) && /[a-z]/.test(word) && /\d/.test(word) ? '…' : word));
 
 const quoted = (text: string): string => (text.length > QUOTE_LIMIT ? `${text.slice(0, QUOTE_LIMIT)}…` : text);

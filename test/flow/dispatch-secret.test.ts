@@ -192,7 +192,7 @@ describe('a Secret that is refused for good', () => {
     expect(store.allSecrets()).toEqual([]);
     expect(terrakube.job(ids())).toMatchObject({
       status: 'failed',
-      output: expect.stringContaining('image registry is not allowed'),
+      output: expect.stringContaining('denied by validate.policy.example.com'),
     });
   });
 });

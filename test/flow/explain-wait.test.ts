@@ -23,7 +23,7 @@ async function waitFor(...looks: readonly (readonly [answer: Parameters<typeof r
 
 const fullWith = (used: number) => ({
   ...QUOTA,
-  message: QUOTA.message?.replace('used: count/jobs.batch=20', `used: ${used}`) ?? '',
+  message: QUOTA.message?.replace('used: count/jobs.batch=20', `used: count/jobs.batch=${used}`) ?? '',
 });
 
 describe('a run whose step waits for the cluster says so in its log', () => {

@@ -24,6 +24,56 @@ describe('the words of the API server', () => {
   });
 });
 
+describe('the words of a policy', () => {
+  const base64 = Buffer.from('{"commandList":["export PASSWORD=hunter2"]}').toString('base64');
+  const evidenceOf = (created: 'Job' | 'Secret', status: number, message: string, causes = {}): string => {
+    const verdict = createVerdict(created, refusal({ status, reason: 'Forbidden', message, ...causes }), 'terrakube');
+    return verdict.kind === 'terminal'
+      ? `${verdict.reason.evidence} ${verdict.reason.advice}`
+      : JSON.stringify(verdict);
+  };
+  const policy = "ValidatingAdmissionPolicy 'no-tokens' with binding 'all' denied request: ";
+
+  test.each([base64, 'payload [accessToken=ghp_vcsTokenOfTheWorkspace]', 'map[password:hunter2]'])(
+    'about a Secret are not passed on, for they can be its content: %s',
+    (content) => {
+      for (const status of [400, 403, 422]) {
+        const said = evidenceOf('Secret', status, `${policy}${content}`);
+        expect(said).toContain('denied by no-tokens');
+        expect(said).toContain('administrators of the cluster');
+        expect(said).not.toContain(content);
+      }
+    },
+  );
+  test('about fields of a Secret name the fields only', () => {
+    const causes = { causes: [{ field: 'data[EphemeralJobData]', message: `Invalid value: "${base64}"` }] };
+    expect(evidenceOf('Secret', 422, 'Secret is invalid', causes)).toContain('not valid: data[EphemeralJobData]');
+    expect(evidenceOf('Secret', 422, 'Secret is invalid', causes)).not.toContain(base64);
+  });
+  test.each([base64, `${'A1b'.repeat(9)}`, 'map[password:hunter2 user:admin', 'map[a:map[b:hunter2] c:d]'])(
+    'about a Job are passed on without encoded data and objects: %s',
+    (content) => {
+      const said = evidenceOf('Job', 403, `${policy}the label team is missing (${content})`);
+      expect(said).toContain('the label team is missing');
+      expect(said).not.toContain(content);
+      expect(said).not.toContain('hunter2');
+    },
+  );
+  test('names of objects are no encoded data', () => {
+    const message = `${policy}terrakube-executor-secrets-production is not job-17-9f2f7f6303 of 9ab83fc6-8726-4fe3-8e0b-e3880b98f012`;
+    expect(evidenceOf('Job', 403, message)).toContain(message);
+  });
+  test.each([
+    `admission webhook "w" denied the request: exceeded quota: q, requested: a=1, used: hunter2 is it, limited: no`,
+    `exceeded quota: q, requested: a=1, used: a=${base64}, limited: a=1`,
+    `exceeded quota: q, requested: a=1, used: password:hunter2, limited: a=1`,
+  ])('that look like a quota are not passed on: %s', (message) => {
+    expect(evidenceOf('Secret', 403, message)).toContain('a quota of namespace terrakube is used up');
+    expect(evidenceOf('Secret', 403, message)).not.toContain('hunter2');
+    expect(evidenceOf('Secret', 403, message)).not.toContain(base64);
+  });
+});
+
 describe('a sign-in that is not accepted', () => {
   const anonymous = 'jobs.batch is forbidden: User "system:anonymous" cannot create resource "jobs"';
   test.each([
