@@ -24,7 +24,7 @@ export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {
     case 'leave':
       return action.logLine === undefined ? 'none' : sayOnce(deps, look, speech(action.logLine));
     case 'retry':
-      throw new DispatcherError('terrakubeUnavailable', `Terrakube's job ${ids.jobId} cannot be read.`);
+      throw look.fault ?? new DispatcherError('terrakubeUnavailable', `Terrakube's job ${ids.jobId} cannot be read.`);
     case 'stop':
       return stop(deps, look, action);
     case 'fail':
@@ -59,12 +59,14 @@ const patched = (answer: PatchAnswer, name: string): Deed => {
 type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
 async function stop({ cluster, terrakube }: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
-  const { name = '', resourceVersion = '' } = look.job?.metadata ?? {};
+  const { name = '', uid, resourceVersion = '' } = look.job?.metadata ?? {};
   const verdict = { ...action.verdict, at: isoTime(look.now) };
   const deed = patched(await cluster.stopJob(name, resourceVersion, verdict), name);
   if (deed !== 'done') return deed;
   if (action.deletePod) {
     for (const { metadata } of look.pods) {
+      // A label can be written by anybody.
+      if (!metadata?.ownerReferences?.some((owner) => owner.uid === uid)) continue;
       await cluster.deletePod(metadata?.name ?? '', metadata?.uid ?? '', seconds(1));
     }
   }

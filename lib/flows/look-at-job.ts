@@ -8,9 +8,9 @@ import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
 import { isOurs } from '../domain/next-start.ts';
 import { idsOfJob, stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
-import { type EpochMs, elapsedMs } from '../domain/time.ts';
+import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { verdict } from '../domain/verdict.ts';
-import type { Verdict, VerdictSettings } from '../domain/verdict-types.ts';
+import type { Verdict, VerdictInput, VerdictSettings } from '../domain/verdict-types.ts';
 import type { Clock, ObservedCluster, Terrakube } from '../ports.ts';
 
 /** What looking needs. */
@@ -23,6 +23,9 @@ export interface LookDeps {
   readonly maxStarts: number;
 }
 
+/** A report of the executor may be under way; nobody rings again when it does not come. */
+export const REPORT_MAY_TAKE: DurationMs = durationMs(10_000);
+
 /** What was seen of one Job. */
 export interface Look {
   readonly ids: DispatchIds;
@@ -32,6 +35,10 @@ export interface Look {
   readonly outcome: JobOutcome;
   readonly terrakube: TerrakubeJob | 'notFound' | 'unreachable';
   readonly verdict: Verdict;
+  /** The verdict that this will be in {@link REPORT_MAY_TAKE} if nothing changes until then. */
+  readonly soon: Verdict;
+  /** Why Terrakube could not be read. */
+  readonly fault: DispatcherError | undefined;
   /** By the API server's clock. */
   readonly now: EpochMs;
   /** Since when Terrakube's side has looked as it does now, by our own clock. */
@@ -53,10 +60,10 @@ export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, bef
   const document = job ?? final;
   const ids = document && isOurs(document, installation) ? idsOfJob(document) : undefined;
   if (!document || !ids) return undefined;
-  const [{ pods, events }, { terrakube, jobs }] = await Promise.all([
+  const [{ pods, events }, { terrakube, fault, jobs }] = await Promise.all([
     readPods(deps, name),
     readTerrakube(deps, ids).then(async (seen) => ({
-      terrakube: seen,
+      ...seen,
       jobs: await cluster.listJobs(terrakubeJobSelector(ids, installation)),
     })),
   ]);
@@ -69,9 +76,16 @@ export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, bef
   const outcome: JobOutcome =
     job || shown.kind === 'missing' ? shown : { kind: 'missing', last: shown, hasPods: known.length > 0 };
   const facts = stepFacts({ ids, installation, job: document, jobs, terrakube, maxStarts, unchangedFor, now });
-  const judged = verdict({ ids, outcome, terrakube, facts, settings, now });
-  return { ids, job, pods: known, outcome, terrakube, verdict: judged, now, unchangedSince };
+  const input: VerdictInput = { ids, outcome, terrakube, facts, settings, now };
+  const judged = { verdict: verdict(input), soon: verdict(later(input)) };
+  return { ids, job, pods: known, outcome, terrakube, fault, ...judged, now, unchangedSince };
 }
+
+const later = (input: VerdictInput): VerdictInput => ({
+  ...input,
+  now: epochMs(input.now + REPORT_MAY_TAKE),
+  facts: { ...input.facts, unchangedFor: durationMs(input.facts.unchangedFor + REPORT_MAY_TAKE) },
+});
 
 /** Pods of the Job, and Events about it and them; `forbidden` for what our role may not read. */
 async function readPods({ cluster }: LookDeps, name: string) {
@@ -83,11 +97,11 @@ async function readPods({ cluster }: LookDeps, name: string) {
   return { pods, events };
 }
 
-async function readTerrakube({ terrakube }: LookDeps, ids: DispatchIds): Promise<Look['terrakube']> {
+async function readTerrakube({ terrakube }: LookDeps, ids: DispatchIds): Promise<Pick<Look, 'terrakube' | 'fault'>> {
   try {
-    return await terrakube.getJob(ids);
+    return { terrakube: await terrakube.getJob(ids), fault: undefined };
   } catch (error) {
-    if (error instanceof DispatcherError) return 'unreachable';
+    if (error instanceof DispatcherError) return { terrakube: 'unreachable', fault: error };
     throw error;
   }
 }

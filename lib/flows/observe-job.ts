@@ -2,10 +2,10 @@
 // what is done in the cluster is a compare-and-swap, what is written to Terrakube is read again just before.
 import type { V1Job } from '@kubernetes/client-node';
 import { DispatcherError } from '../domain/errors.ts';
-import { durationMs, elapsedMs } from '../domain/time.ts';
+import { durationMs } from '../domain/time.ts';
 import type { Action, Verdict } from '../domain/verdict-types.ts';
 import { carryOut, type Deed } from './carry-out.ts';
-import { type Look, type LookDeps, lookAtJob } from './look-at-job.ts';
+import { type Look, type LookDeps, lookAtJob, REPORT_MAY_TAKE } from './look-at-job.ts';
 
 /** What observing came to. */
 export interface Observed {
@@ -21,8 +21,6 @@ export interface Observed {
 
 /** Kubelet, controllers and other doors change a Job several times around its start and end; three looks outlast that. */
 const LOOKS = 3;
-/** A report of the executor may be under way; nobody rings again when it does not come. */
-const REPORT_MAY_TAKE = durationMs(10_000);
 /** Pauses between attempts to tell about a Job that is gone: nobody else remembers it. */
 const UNTIL_TOLD = [1000, 2000, 4000, 8000].map(durationMs);
 
@@ -79,11 +77,11 @@ const isUnfinished = ({ outcome, verdict }: Look): boolean =>
   verdict.action.kind !== 'delete' &&
   (outcome.kind === 'suspended' ? verdict.action.kind === 'stop' : outcome.kind === 'failed' && outcome.isSuspended);
 
-/** A Job that has just ended, while its step has not: Terrakube's side may be about to change. */
-function isEarly({ outcome, verdict, now }: Look): boolean {
-  const hasEnded = outcome.kind === 'succeeded' || outcome.kind === 'failed';
-  return hasEnded && verdict.action.kind === 'leave' && elapsedMs(outcome.endedAt, now) < REPORT_MAY_TAKE;
-}
+/** A Job that has ended, or is gone, while its step has not: Terrakube's side may be about to change. Then nobody rings. */
+const isEarly = ({ outcome, verdict, soon }: Look): boolean =>
+  ['succeeded', 'failed', 'missing'].includes(outcome.kind) &&
+  verdict.action.kind === 'leave' &&
+  soon.action.kind !== 'leave';
 
 const observed = ({ ids, outcome, verdict }: Look, deed: Deed): Observed => ({
   row: verdict.row,
