@@ -44,10 +44,12 @@ export async function giveSecret(
   if (answer.kind === 'ok') return resume(deps, job, outcome);
   const verdict = createVerdict('Secret', refusalOf(answer), deps.executor.namespace);
   switch (verdict.kind) {
+    // Quotas, webhooks and policies refuse before the name is looked at: another delivery may have made the Secret.
     case 'wait':
-      return waitFor(verdict, true);
+      return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
+        ? resume(deps, job, outcome)
+        : waitFor(verdict, true);
     case 'terminal':
-      // A policy refuses before the name is looked at: another delivery may have made the Secret, and its executor runs.
       return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
         ? resume(deps, job, outcome)
         : stopWithoutPayload(deps, owner.name, verdict.reason);

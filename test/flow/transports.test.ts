@@ -1,9 +1,11 @@
 // The three ways of a payload to its executor.
+import type { V1Secret } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { PAYLOAD_TRANSPORTS, payloadLimitBytes } from '../../lib/domain/payload-transport.ts';
+import { refuse } from '../support/api-refusals.ts';
 import { executorSettings, INSTALLATION, ids, payload } from '../support/builders.ts';
-import { createDispatchWorld } from '../support/dispatch-world.ts';
+import { createDispatchWorld, type DispatchWorld } from '../support/dispatch-world.ts';
 
 const NAME = jobName(ids(), INSTALLATION, 1);
 const container = (job: ReturnType<ReturnType<typeof createDispatchWorld>['store']['allJobs']>[number] | undefined) =>
@@ -109,6 +111,48 @@ describe('a suspended Job', () => {
 
     expect(world.store.allJobs()[0]?.spec?.suspend).toBe(false);
     expect(world.store.createdNames()).toEqual([NAME]);
+  });
+
+  test.each([
+    ['a quota is used up by it', (world: DispatchWorld) => world.store.limit({ secrets: 1 }), {}],
+    ['a webhook does not answer', () => undefined, { createSecret: refuse({ status: 500, message: 'webhook' }) }],
+  ])('whose Secret is there, while %s, is resumed by the next one', async (_, before, changes) => {
+    const world = createDispatchWorld();
+    const unanswered = { ...world.store, resumeJob: () => Promise.reject(new Error('the sandbox died')) };
+    await world.deliver({ executor, jobs: unanswered });
+    before(world);
+
+    expect(await world.deliver({ executor, jobs: { ...world.store, ...changes } })).toBe('done');
+
+    expect(world.store.allJobs()[0]?.spec?.suspend).toBe(false);
+    expect(world.store.allSecrets()).toHaveLength(1);
+  });
+
+  test('whose Secret is not there waits for the quota', async () => {
+    const world = createDispatchWorld();
+    world.store.limit({ secrets: 0 });
+
+    expect(await world.deliver({ executor })).toBe('again');
+    expect(world.store.allJobs()[0]?.spec?.suspend).toBe(true);
+
+    world.store.limit({});
+    expect(await world.deliver({ executor })).toBe('done');
+    expect(world.store.allJobs()[0]?.spec?.suspend).toBe(false);
+  });
+
+  test('that has ended is not resumed', async () => {
+    const world = createDispatchWorld();
+    const jobs = {
+      ...world.store,
+      createSecret: async (secret: V1Secret) => {
+        const answer = await world.store.createSecret(secret);
+        world.store.end(NAME, 'Failed');
+        return answer;
+      },
+    };
+
+    expect(await world.deliver({ executor, jobs })).toBe('done');
+    expect(world.store.allJobs()[0]?.spec?.suspend).toBe(true);
   });
 
   test('that changes between read and resume is looked at again', async () => {

@@ -18,6 +18,14 @@ export interface InMemoryJobStore extends JobStore {
   remove(name: string): void;
   putSecret(secret: V1Secret): void;
   removeSecret(name: string): void;
+  /** From now on at most so many objects are taken. Like a real quota, it refuses before the name is looked at. */
+  limit(quota: Quota): void;
+}
+
+/** How many objects a namespace may hold. */
+export interface Quota {
+  readonly jobs?: number;
+  readonly secrets?: number;
 }
 
 /** Creates an empty store. */
@@ -26,6 +34,7 @@ export function createInMemoryJobStore(): InMemoryJobStore {
   const secrets = new Map<string, V1Secret>();
   const created: string[] = [];
   let version = 0;
+  let quota: Quota = {};
   const nextVersion = (): string => {
     version += 1;
     return String(version);
@@ -35,8 +44,14 @@ export function createInMemoryJobStore(): InMemoryJobStore {
     const metadata = { ...object.metadata, uid: object.metadata?.uid ?? `uid-${resourceVersion}`, resourceVersion };
     return structuredClone({ ...object, metadata });
   };
-  const create = <T extends V1Job | V1Secret>(objects: Map<string, T>, kind: string, object: T): ApiAnswer<T> => {
+  const create = <T extends V1Job | V1Secret>(
+    objects: Map<string, T>,
+    kind: 'jobs.batch' | 'secrets',
+    object: T,
+  ): ApiAnswer<T> => {
     const name = object.metadata?.name ?? '';
+    const most = kind === 'secrets' ? quota.secrets : quota.jobs;
+    if (most !== undefined && objects.size >= most) return exceeded(kind, name, objects.size, most);
     const found = objects.get(name);
     if (found) return alreadyExists(kind, name, found.metadata?.deletionTimestamp !== undefined);
     objects.set(name, stored(object));
@@ -48,6 +63,9 @@ export function createInMemoryJobStore(): InMemoryJobStore {
     createdNames: () => created,
     put: (job) => void jobs.set(job.metadata?.name ?? '', stored(job)),
     removeSecret: (name) => void secrets.delete(name),
+    limit(changed) {
+      quota = changed;
+    },
     putSecret: (secret) => void secrets.set(secret.metadata?.name ?? '', stored(secret)),
     end(name, condition) {
       const job = jobs.get(name);
@@ -96,6 +114,22 @@ const respecified = (job: V1Job): V1Job => ({
   ...job,
   metadata: { ...job.metadata, generation: (job.metadata?.generation ?? 1) + 1 },
 });
+
+function exceeded(kind: string, name: string, used: number, most: number): ApiAnswer<never> {
+  const counted = `count/${kind}`;
+  return {
+    kind: 'refused',
+    refusal: {
+      status: 403,
+      reason: 'Forbidden',
+      message:
+        `${kind} "${name}" is forbidden: exceeded quota: executors, requested: ${counted}=1, ` +
+        `used: ${counted}=${used}, limited: ${counted}=${most}`,
+      kind: kind.split('.')[0] ?? kind,
+      causes: [],
+    },
+  };
+}
 
 function alreadyExists(kind: string, name: string, isBeingDeleted: boolean): ApiAnswer<never> {
   const says = `${kind} "${name}" already exists`;
