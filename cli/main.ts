@@ -1,5 +1,6 @@
 // The operator's command: `npm run --silent cli -- VERB …`. Answers go to standard output, everything else to standard
 // error. It ends with 0 when all is well, 1 when the answer is a refusal or a finding, 2 for bad usage.
+import { explain } from './explain.ts';
 import { render } from './render.ts';
 
 const USAGE = `npm run --silent cli -- VERB …
@@ -9,9 +10,14 @@ const USAGE = `npm run --silent cli -- VERB …
       EVENT.json: a file of events/, an SQS, EventBridge or HTTP event, or a payload alone; - is standard input.
       --server: let the API server of the current kube context fill in and check them (dry run).
 
+  explain FILE [--json] [--now TIME]
+      what saved Kubernetes objects say about a Job, and what to do. Nothing is asked for over the network.
+      FILE: what "kubectl get job,pods,events -o json" prints, or a Job alone; - is standard input.
+      --now: the time when they were saved (ISO 8601), by which waiting is measured; the present when it is not given.
+
 Settings come from the environment, by the names that the functions have: TerrakubeApiUrl, ExecutorEphemeralImage, …`;
 
-const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render };
+const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain };
 
 /** Runs one verb. @returns the exit code. */
 async function main([name, ...args]: readonly string[]): Promise<number> {

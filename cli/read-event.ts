@@ -1,21 +1,14 @@
 // Reads what an event asks dispatch for, in every form that the doors take, so that saved events can be tried.
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import type { DispatchRequest, OversizedRequest } from '../lib/domain/dispatch-request.ts';
 import type { EpochMs } from '../lib/domain/time.ts';
 import { parseHttpEvent } from '../lib/schemas/http-event.ts';
-import { parseJsonText } from '../lib/schemas/json.ts';
 import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
+import { readJson } from './read-json.ts';
 import { UsageError } from './usage.ts';
 
 /** Reads a file, or standard input for `-`. @throws UsageError when it is not there or holds no request. */
 export async function readEvent(file: string, now: EpochMs): Promise<readonly (DispatchRequest | OversizedRequest)[]> {
-  const content = await (file === '-' ? text(process.stdin) : readFile(file, 'utf8')).catch((error: unknown) => {
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
-    throw new UsageError(`${file} cannot be read${code}.`);
-  });
-  const event = parseJsonText(content);
-  if (typeof event !== 'object' || event === null) throw new UsageError(`${file} is not JSON.`);
+  const { content, value: event } = await readJson(file);
   return bodiesOf(event, content).map((message) => {
     const record = { messageId: '', receiptHandle: '', receiveCount: 1, attributes: {}, sentAt: now, ...message };
     const request = parseDispatchMessage(record);
