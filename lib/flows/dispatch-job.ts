@@ -7,10 +7,10 @@ import type { Reason } from '../domain/failure-text.ts';
 import { type GateDecision, gate, type SkipReason } from '../domain/gate.ts';
 import { startRecord } from '../domain/job-comments.ts';
 import { stepSelector } from '../domain/job-name.ts';
-import { anotherDeliveryGotThrough, highestStart } from '../domain/next-start.ts';
+import { anotherDeliveryGotThrough, highestStart, nextStart } from '../domain/next-start.ts';
 import { payloadAge, type Starts } from '../domain/payload-age.ts';
 import { payloadLimitBytes } from '../domain/payload-transport.ts';
-import { stepSettings } from '../domain/step-settings.ts';
+import { type StepSettings, stepSettings } from '../domain/step-settings.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { durationMs, elapsedMs, seconds } from '../domain/time.ts';
 import { type RenewDeps, renewPayload } from './renew-payload.ts';
@@ -96,16 +96,14 @@ async function go(
   job: TerrakubeJob,
   jobs: () => ReturnType<DispatchDeps['jobs']['listJobs']>,
 ): Promise<DispatchResult> {
-  const tooLarge = oversizedReason(request, payloadLimitBytes(deps.executor.transport));
-  if (tooLarge) return refuse(deps, request, tooLarge);
-  if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
-  const step = stepSettings(request.asked, deps.executor);
-  if ('reason' in step) return refuse(deps, request, step.reason);
   const known = await jobs();
+  const settings = settingsOf(deps, request, known);
+  if ('reason' in settings) return refuse(deps, request, settings.reason);
+  if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
   const age = payloadAge(startsOf(deps, request, job, known), deps.patience, deps.clock.now());
   if (age.kind === 'renewed') return { outcome: 'skipped', reason: 'renewed' };
   const started = await startJob(
-    { ...deps, executor: step.settings },
+    { ...deps, executor: settings.settings },
     { ...request, isFresh: age.kind === 'fresh', isPaused: deps.patience.isPaused },
     known,
   );
@@ -123,6 +121,22 @@ async function go(
     case 'terminal':
       return fail(deps, request, started);
   }
+}
+
+/**
+ * What the executor of a step gets, or why it cannot have one. Only a Job that is still to be made can be refused: one
+ * that is there was made under the settings of its time, and may lack nothing but its Secret.
+ */
+function settingsOf(
+  { executor, installation }: DispatchDeps,
+  request: DispatchRequest | OversizedRequest,
+  known: readonly V1Job[],
+): StepSettings {
+  const isThere = nextStart(request.ids, installation, known).kind !== 'create';
+  if (isThere && 'payload' in request) return { settings: executor };
+  const tooLarge = oversizedReason(request, payloadLimitBytes(executor.transport));
+  if (tooLarge) return { reason: tooLarge };
+  return 'payload' in request ? stepSettings(request.asked, executor) : { settings: executor };
 }
 
 const startsOf = (

@@ -1,10 +1,11 @@
 // What a second delivery must not spoil: a newer start, somebody else's verdict, an executor that is about to speak.
 import { describe, expect, test } from 'vitest';
+import type { ExecutorSettings } from '../../lib/domain/executor-settings.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { PAYLOAD_KEY } from '../../lib/domain/payload-secret.ts';
 import { recordedVerdict } from '../../lib/domain/recorded-verdict.ts';
 import { epochMs } from '../../lib/domain/time.ts';
-import { INSTALLATION, ids, kubernetesJob, NOON, patience, payload } from '../support/builders.ts';
+import { executorSettings, INSTALLATION, ids, kubernetesJob, NOON, patience, payload } from '../support/builders.ts';
 import { createDispatchWorld } from '../support/dispatch-world.ts';
 
 const NAME = jobName(ids(), INSTALLATION, 1);
@@ -126,6 +127,38 @@ describe('a job is not written to', () => {
     expect(await world.deliver({ jobs })).toBe('done');
 
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue' });
+  });
+});
+
+describe('what is refused now', () => {
+  const large = payload(ids(), { filler: 'x'.repeat(100_000) });
+  test.each<[string, Partial<ExecutorSettings>]>([
+    ['gives a Job its Secret, though its workspace may not have an executor any more', { requireOptIn: true }],
+    ['gives a Job its Secret, though its payload is larger than what is taken now', { transport: 'env' }],
+  ])('%s', async (_, changes) => {
+    const world = createDispatchWorld();
+    const died = { ...world.store, createSecret: () => Promise.reject(new Error('the sandbox died')) };
+    await world.deliver({ jobs: died }, { payload: large });
+
+    const executor = executorSettings(changes);
+    expect(await world.deliver({ executor }, { payload: large })).toBe('done');
+
+    expect(world.log.lines.at(-1)).toMatchObject({ outcome: 'exists', jobName: NAME });
+    expect(world.store.allSecrets()).toHaveLength(1);
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue' });
+  });
+
+  test('is told when the older Job, which is being deleted, has gone', async () => {
+    const world = createDispatchWorld();
+    world.store.put(kubernetesJob({ isBeingDeleted: true }));
+    const executor = executorSettings({ requireOptIn: true });
+    expect(await world.deliver({ executor })).toBe('again');
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue' });
+
+    world.store.remove(NAME);
+    expect(await world.deliver({ executor })).toBe('done');
+    expect(world.store.createdNames()).toEqual([]);
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed' });
   });
 });
 
