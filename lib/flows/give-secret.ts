@@ -26,6 +26,9 @@ export const UNTIL_COLLECTED: Seconds = seconds(2);
 /** A kubelet and a controller may change a Job between our read and our patch; three looks outlast that. */
 const LOOKS = 3;
 
+/** Nobody can say whether the Secret is there: an executor that has it must not be stopped. */
+const MAY_NOT_READ = later('noAnswer', 'the dispatcher may not read Secrets; apply deploy/kubernetes', {});
+
 /**
  * Makes sure that a Job has its payload.
  *
@@ -49,14 +52,16 @@ export async function giveSecret(
       return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
         ? resume(deps, job, outcome)
         : waitFor(verdict, true);
-    case 'terminal':
-      return isOwned(await jobs.getSecretOwners(owner.name), owner.uid)
-        ? resume(deps, job, outcome)
-        : stopWithoutPayload(deps, owner.name, verdict.reason);
+    case 'terminal': {
+      const owners = await jobs.getSecretOwners(owner.name);
+      if (isOwned(owners, owner.uid)) return resume(deps, job, outcome);
+      // The delivery that made the Job may have given it the Secret, too.
+      if (owners === 'forbidden' && outcome === 'exists') return MAY_NOT_READ;
+      return stopWithoutPayload(deps, owner.name, verdict.reason);
+    }
     case 'readByName': {
       const owners = await jobs.getSecretOwners(owner.name);
-      if (owners === 'forbidden')
-        return later('noAnswer', 'the dispatcher may not read Secrets; apply deploy/kubernetes', {});
+      if (owners === 'forbidden') return MAY_NOT_READ;
       if (owners === 'notFound')
         return later('noAnswer', 'the Kubernetes API gave no answer to the create', { exactly: seconds(1) });
       return isOwned(owners, owner.uid)

@@ -172,10 +172,24 @@ describe('a Secret that is refused for good', () => {
     expect(terrakube.job(ids())).toEqual(UNTOLD);
   });
 
-  test('while nobody may look whether it is there: the Job is stopped', async () => {
+  const blind = { createSecret: refuse(notAllowed('secrets')), getSecretOwners: async () => 'forbidden' as const };
+
+  test('while nobody may look whether it is there: a Job of an earlier delivery is left alone, it may have it', async () => {
+    const { store, terrakube, dispatch } = world();
+    await dispatch();
+    expect(await dispatch(blind)).toEqual({
+      outcome: 'retried',
+      reason: 'the dispatcher may not read Secrets; apply deploy/kubernetes',
+      wait: {},
+      on: { cause: 'noAnswer', mayRun: true },
+    });
+    expect(store.allJobs().map(readVerdict)).toEqual([undefined]);
+    expect(terrakube.job(ids())).toEqual(UNTOLD);
+  });
+
+  test('while nobody may look whether it is there: the Job that this delivery made is stopped', async () => {
     const { store, dispatch } = world();
-    const jobs = { createSecret: refuse(notAllowed('secrets')), getSecretOwners: async () => 'forbidden' as const };
-    expect(await dispatch(jobs)).toMatchObject({ outcome: 'failed' });
+    expect(await dispatch(blind)).toMatchObject({ outcome: 'failed' });
     expect(store.allJobs().map(readVerdict)).toMatchObject([{ cause: 'payloadMissing' }]);
   });
 
