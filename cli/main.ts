@@ -15,9 +15,19 @@ const USAGE = `npm run --silent cli -- VERB …
       FILE: what "kubectl get job,pods,events -o json" prints, or a Job alone; - is standard input.
       --now: the time when they were saved (ISO 8601), by which waiting is measured; the present when it is not given.
 
+  why JOBID [--organization ID] [--json]
+      what the cluster and Terrakube show of a Terrakube job, the verdict about each of its Kubernetes Jobs, and what is
+      done next. Reads both, as the job-status function would, and writes nothing. Without a Kubernetes Job the cluster
+      does not know whose it is: --organization is the id of its organization.
+
 Settings come from the environment, by the names that the functions have: TerrakubeApiUrl, ExecutorEphemeralImage, …`;
 
-const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain };
+const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain, why };
+
+/** Its clients take half a second to load. */
+async function why(args: readonly string[]): Promise<number> {
+  return (await import('./why.ts')).why(args);
+}
 
 /** Runs one verb. @returns the exit code. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
