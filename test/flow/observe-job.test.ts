@@ -1,5 +1,4 @@
 // What observing one Job does about each verdict: the one action, in its order, once.
-import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';
 import { failureTexts } from '../../lib/domain/failure-text.ts';
@@ -7,6 +6,7 @@ import { recordedVerdict as readVerdict } from '../../lib/domain/recorded-verdic
 import { isoTime } from '../../lib/domain/time.ts';
 import { ids, kubernetesJob, NOON, reason, recordedVerdict, step, terrakubeJob } from '../support/builders.ts';
 import { FIRST_JOB } from '../support/observe-doors.ts';
+import { cancelled, executing, startedJob, suspendedJob, told, waitingFor } from '../support/observe-scenes.ts';
 import {
   createObserveWorld,
   endedJob,
@@ -17,28 +17,6 @@ import {
 } from '../support/observe-world.ts';
 
 const APPLY = ids({ type: 'terraformApply' });
-const executing = (status = 'running') =>
-  terrakubeJob({ status, steps: [step({ status: 'running', output: 'https://log' })] });
-const cancelled = (output: string | null) =>
-  terrakubeJob({ status: 'cancelled', steps: [step({ status: 'cancelled', output })] });
-const told = (status: string) => {
-  const texts = failureTexts(reason(), step());
-  return terrakubeJob({ status, steps: [step({ status: 'failed', name: texts.stepName, output: texts.stepOutput })] });
-};
-const started = (of = ids()) => ({ ...kubernetesJob({ of }), status: { active: 1, ready: 1 } });
-const suspended = () => {
-  const job = kubernetesJob();
-  return { ...job, metadata: { ...job.metadata, generation: 1 }, spec: { template: {}, suspend: true }, status: {} };
-};
-const waitingFor = (why: string, message: string): V1Pod['status'] => ({
-  phase: 'Pending',
-  containerStatuses: [
-    {
-      ...{ name: 'executor', image: 'azbuilder/executor:2.33.0', imageID: '', ready: false, restartCount: 0 },
-      state: { waiting: { reason: why, message } },
-    },
-  ],
-});
 const annotation = ({ store }: ObserveWorld, key: string) =>
   store.allJobs()[0]?.metadata?.annotations?.[`terrakube.io/${key}`];
 const stepOf = (world: ObserveWorld) => world.terrakube.job(ids())?.steps[0];
@@ -46,7 +24,11 @@ const outputOf = (world: ObserveWorld) => decodeURIComponent(stepOf(world)?.outp
 
 describe('leave', () => {
   test('does nothing about an executor that is at work', async () => {
-    const world = createObserveWorld({ job: started(), pods: [podOf({ status: running() })], terrakube: executing() });
+    const world = createObserveWorld({
+      job: startedJob(),
+      pods: [podOf({ status: running() })],
+      terrakube: executing(),
+    });
     world.clock.advance(60_000);
     expect(await world.observe()).toEqual({
       row: 26,
@@ -62,7 +44,7 @@ describe('leave', () => {
   test('says once in the log of the run why a cancelled apply goes on', async () => {
     const world = createObserveWorld({
       ids: APPLY,
-      job: started(APPLY),
+      job: startedJob({ of: APPLY }),
       pods: [podOf({ of: APPLY, status: running() })],
       terrakube: cancelled('https://log'),
     });
@@ -88,7 +70,7 @@ describe('leave', () => {
 describe('stop', () => {
   test('records the verdict, deletes the pod and then says so in the log of the run', async () => {
     const world = createObserveWorld({
-      job: started(),
+      job: startedJob(),
       pods: [podOf({ status: running() })],
       terrakube: cancelled(null),
     });
@@ -106,7 +88,7 @@ describe('stop', () => {
   test('deletes no pod that only looks like one of the Job', async () => {
     const stranger = podOf({ name: 'stranger', status: running() });
     const world = createObserveWorld({
-      job: started(),
+      job: startedJob(),
       pods: [podOf({ status: running() }), { ...stranger, metadata: { ...stranger.metadata, ownerReferences: [] } }],
       terrakube: cancelled(null),
     });
@@ -116,7 +98,7 @@ describe('stop', () => {
 
   test('leaves the pod its grace period when its executor has spoken', async () => {
     const world = createObserveWorld({
-      job: started(),
+      job: startedJob(),
       pods: [podOf({ status: running() })],
       terrakube: cancelled('https://log'),
     });
@@ -126,7 +108,7 @@ describe('stop', () => {
 
   test('is an error that is tried again when the role may not patch Jobs', async () => {
     const world = createObserveWorld({
-      job: started(),
+      job: startedJob(),
       pods: [podOf({ status: running() })],
       terrakube: cancelled(null),
       around: async (method, call) => (method === 'stopJob' ? 'forbidden' : call()),
@@ -137,7 +119,7 @@ describe('stop', () => {
 
   test('of a Job that is gone by then does nothing', async () => {
     const world = createObserveWorld({
-      job: started(),
+      job: startedJob(),
       pods: [podOf({ status: running() })],
       terrakube: cancelled(null),
       around: async (method, call) => {
@@ -355,7 +337,7 @@ describe('restart', () => {
 describe('delete', () => {
   test('a suspended Job of a cancelled job is stopped, and deleted by its uid', async () => {
     const deleted: (readonly string[])[] = [];
-    const world = createObserveWorld({ job: suspended(), terrakube: cancelled(null) });
+    const world = createObserveWorld({ job: suspendedJob(), terrakube: cancelled(null) });
     const { cluster } = world.deps;
     const deleteJob = async (...of: readonly [string, string]) => {
       deleted.push(of);
@@ -447,7 +429,7 @@ describe("with no more than Terrakube's own role", () => {
   });
 
   test('an executor that runs is seen, and one that boots under a cancelled job is stopped without its pod', async () => {
-    const world = blind(createObserveWorld({ job: started(), terrakube: cancelled(null) }));
+    const world = blind(createObserveWorld({ job: startedJob(), terrakube: cancelled(null) }));
     expect(await world.observe()).toMatchObject({ row: 22, outcome: 'running', deed: 'done' });
     expect(world.writes).toEqual(['stopJob', 'appendLog']);
   });
@@ -499,14 +481,18 @@ describe('the last document of a Job that is gone', () => {
   });
 
   test('does not count while the Job is there', async () => {
-    const world = createObserveWorld({ job: started(), pods: [podOf({ status: running() })], terrakube: executing() });
+    const world = createObserveWorld({
+      job: startedJob(),
+      pods: [podOf({ status: running() })],
+      terrakube: executing(),
+    });
     expect(await world.observe(endedJob({ ended: 'Failed' }))).toMatchObject({ row: 26 });
     expect(world.writes).toEqual([]);
   });
 
   test('of a suspended Job that we deleted says nothing', async () => {
     const world = createObserveWorld({ job: null });
-    const final = { ...suspended(), metadata: kubernetesJob({ verdict: recordedVerdict() }).metadata ?? {} };
+    const final = { ...suspendedJob(), metadata: kubernetesJob({ verdict: recordedVerdict() }).metadata ?? {} };
     expect(await world.observe(final)).toMatchObject({ action: 'leave' });
     expect(world.writes).toEqual([]);
   });
