@@ -25,14 +25,20 @@ export async function explainWait(terrakube: Terrakube, { ids, line }: Waiting):
 }
 
 /**
- * Changes the comments of a job that waits in Terrakube's queue, at most every 30 seconds. Only while no executor can be
- * running: Terrakube writes back whole rows and loses one of two concurrent changes.
+ * Changes the comments of a job that waits in Terrakube's queue, when that is due. Only while no executor can be running:
+ * Terrakube writes back whole rows and loses one of two concurrent changes.
  *
+ * @param isQuiet asked right before the write, when the caller does not know that no executor can be running.
  * @throws DispatcherError when Terrakube cannot be read or written.
  */
-export async function keepAlive(terrakube: Terrakube, { ids, text, age }: Waiting): Promise<void> {
+export async function keepAlive(
+  terrakube: Terrakube,
+  { ids, text, age }: Waiting,
+  isQuiet: () => Promise<boolean> = () => Promise.resolve(true),
+): Promise<void> {
   const job = await terrakube.getJob(ids);
   if (job === 'notFound' || nextTell(ids.stepId, job) !== 'step' || !isPingDue(job.comments, age)) return;
+  if (!(await isQuiet())) return;
   const comments = waitingComments(startRecord(job.comments, ids.stepId), text, age);
   await terrakube.patchJob(ids, { comments });
 }

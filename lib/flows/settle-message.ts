@@ -1,16 +1,18 @@
 // One message of the job queue, from its reading to its acknowledgement. A message that is not acknowledged comes again
 // after a delay, which is set as the very last act: whatever else fails meanwhile, SQS brings it back by itself.
 
-import { readFailure, type WaitCause } from '../domain/create-answer.ts';
+import { readFailure } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
+import { stepSelector } from '../domain/job-name.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
 import { durationMs, elapsedMs, type Seconds, seconds } from '../domain/time.ts';
 import { waitingLine } from '../domain/waiting.ts';
 import type { Log, LogFields, MessageHandling } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
 import { explainWait, keepAlive, type Waiting } from './keep-waiting.ts';
-import type { Wait } from './start-result.ts';
+import type { Wait, WaitResult } from './start-result.ts';
+import { type WatchedJobs, watchJobs } from './watch-jobs.ts';
 
 /** A message as it was received. */
 export interface ReceivedMessage {
@@ -36,6 +38,7 @@ export interface SettleDeps extends DispatchDeps {
 /** Settles one message. It never throws: a failure is an `again`. */
 export async function settleMessage(deps: SettleDeps, message: ReceivedMessage): Promise<'done' | 'again'> {
   const { request, messageId } = message;
+  const watched = watchJobs(deps.jobs);
   try {
     if ('problem' in request) {
       await deps.messages.sendDeadLetter(message);
@@ -43,7 +46,7 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
       return 'done';
     }
     const startedAt = deps.clock.now();
-    const result = await dispatchJob(deps, request);
+    const result = await dispatchJob({ ...deps, jobs: watched.jobs }, request);
     const durationMs = elapsedMs(startedAt, deps.clock.now());
     const fields = { ...fieldsOf(message), ...resultFields(result), durationMs };
     if (result.outcome !== 'waiting' && result.outcome !== 'retried') {
@@ -51,12 +54,12 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
       return 'done';
     }
     const { on, reason, wait } = result;
-    if (on !== undefined) await waitOn(deps, request, { ...on, text: reason });
+    if (on !== undefined) await waitOn(deps, watched, request, { ...on, text: reason });
     return await again(deps, message, delayOf(deps, message, request, wait), fields);
   } catch (error) {
     const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
-    // The cluster cannot be read. Most likely nothing runs: a step that was started would not be pending for long.
-    if (failure !== undefined && !('problem' in request)) await waitOn(deps, request, { ...failure, mayRun: false });
+    if (failure !== undefined && !('problem' in request))
+      await waitOn(deps, watched, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
     return again(deps, message, delay, { ...fieldsOf(message), outcome: 'retried', ...deps.errorFields(error) });
@@ -66,14 +69,16 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
 /** Tells the user what is waited for, and Terrakube that somebody waits. When that fails, the message waits all the same. */
 async function waitOn(
   deps: SettleDeps,
+  watched: WatchedJobs,
   { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
-  { cause, text, mayRun }: { readonly cause: WaitCause; readonly text: string; readonly mayRun: boolean },
+  { cause, text, mayRun }: Pick<WaitResult, 'cause' | 'text' | 'mayRun'>,
 ): Promise<void> {
   const age = elapsedMs(acceptedAt, deps.clock.now());
   const waiting: Waiting = { ids, text, line: waitingLine(cause, text, age), age };
   try {
     await explainWait(deps.terrakube, waiting);
-    if (deps.patience.keepAlive && !mayRun) await keepAlive(deps.terrakube, waiting);
+    const isQuiet = () => watched.isQuiet(stepSelector(ids, deps.installation));
+    if (deps.patience.keepAlive && !mayRun) await keepAlive(deps.terrakube, waiting, isQuiet);
   } catch (error) {
     deps.log.warn('waiting not told', { terrakubeJobId: ids.jobId, ...deps.errorFields(error) });
   }

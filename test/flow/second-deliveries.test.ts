@@ -1,11 +1,22 @@
 // What a second delivery must not spoil: a newer start, somebody else's verdict, an executor that is about to speak.
 import { describe, expect, test } from 'vitest';
+import { DispatcherError } from '../../lib/domain/errors.ts';
 import type { ExecutorSettings } from '../../lib/domain/executor-settings.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { PAYLOAD_KEY } from '../../lib/domain/payload-secret.ts';
-import { recordedVerdict } from '../../lib/domain/recorded-verdict.ts';
+import { recordedVerdict as readVerdict } from '../../lib/domain/recorded-verdict.ts';
 import { epochMs } from '../../lib/domain/time.ts';
-import { executorSettings, INSTALLATION, ids, kubernetesJob, NOON, patience, payload } from '../support/builders.ts';
+import type { JobStore } from '../../lib/ports.ts';
+import {
+  executorSettings,
+  INSTALLATION,
+  ids,
+  kubernetesJob,
+  NOON,
+  patience,
+  payload,
+  recordedVerdict,
+} from '../support/builders.ts';
 import { createDispatchWorld } from '../support/dispatch-world.ts';
 
 const NAME = jobName(ids(), INSTALLATION, 1);
@@ -28,6 +39,8 @@ const forbidden = {
     causes: [],
   },
 } as const;
+const unreadable = () => Promise.reject(new DispatcherError('clusterUnavailable', 'no answer.'));
+const unanswered = async () => ({ kind: 'noAnswer' }) as const;
 const throttled = { kind: 'refused', refusal: { status: 429, message: '', causes: [] } } as const;
 
 describe('an old message', () => {
@@ -75,7 +88,7 @@ describe('a Job whose Secret is refused for good', () => {
 
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue', steps: [{ status: 'pending' }] });
     const [job] = world.store.allJobs();
-    expect(job && recordedVerdict(job)).toEqual(verdict);
+    expect(job && readVerdict(job)).toEqual(verdict);
   });
 
   test('and that we may not stop is told all the same', async () => {
@@ -98,6 +111,79 @@ describe('a job is not written to', () => {
 
     expect(world.store.createdNames()).toEqual([NAME]);
     expect(world.terrakube.job(ids())?.comments).toBeNull();
+  });
+
+  test('while the Job of a twin is there, for which a quota leaves no room', async () => {
+    const world = createDispatchWorld();
+    const readsBeforeTwin = async () => {
+      world.store.put(kubernetesJob());
+      world.store.limit({ jobs: 1 });
+      return world.store.createJob(kubernetesJob());
+    };
+    world.clock.advance(MINUTE);
+
+    expect(await world.deliver({ jobs: { ...world.store, createJob: readsBeforeTwin } })).toBe('again');
+
+    expect(world.log.lines.at(-1)).toMatchObject({ outcome: 'waiting' });
+    expect(world.terrakube.job(ids())?.comments).toBeNull();
+  });
+
+  test('when the Job of a twin has ended, it may be', async () => {
+    const world = createDispatchWorld();
+    const verdictOfTwin = recordedVerdict({ action: 'restart' });
+    world.store.put(kubernetesJob({ ended: 'Failed', verdict: verdictOfTwin }));
+    world.store.limit({ jobs: 1 });
+    world.clock.advance(MINUTE);
+
+    expect(await world.deliver()).toBe('again');
+
+    expect(world.terrakube.job(ids())?.comments).toMatch(/^waiting: quota executors .*, 60 s$/);
+  });
+
+  test.each<[string, (store: JobStore) => Partial<JobStore>]>([
+    ['the Secret was made', () => ({ resumeJob: unreadable })],
+    ['the Secret may have been made', () => ({ createSecret: unanswered, getSecretOwners: unreadable })],
+    ['the Job may have been made', () => ({ createJob: unanswered, getJob: unreadable })],
+  ])('by a delivery that lost the cluster after %s', async (_, changes) => {
+    const world = createDispatchWorld();
+    world.clock.advance(MINUTE);
+    const executor = executorSettings({ transport: 'secretEnv' });
+
+    expect(await world.deliver({ executor, jobs: { ...world.store, ...changes(world.store) } })).toBe('again');
+
+    expect(world.log.lines.at(-1)).toMatchObject({ outcome: 'retried', code: 'clusterUnavailable' });
+    expect(world.terrakube.job(ids())?.comments).toBeNull();
+  });
+
+  test('by a delivery that saw a Job before it lost the cluster', async () => {
+    const world = createDispatchWorld();
+    world.store.put(kubernetesJob());
+    let lists = 0;
+    const listJobs: JobStore['listJobs'] = (selector) => {
+      lists += 1;
+      return lists === 1 ? world.store.listJobs(selector) : unreadable();
+    };
+    world.clock.advance(MINUTE);
+
+    const jobs = { ...world.store, listJobs, createSecret: async () => forbidden, getSecretOwners: unreadable };
+    expect(await world.deliver({ jobs })).toBe('again');
+
+    expect(world.terrakube.job(ids())?.comments).toBeNull();
+  });
+
+  test('but is while the cluster cannot be read at all, which is not asked twice for it', async () => {
+    const world = createDispatchWorld();
+    let lists = 0;
+    const listJobs = () => {
+      lists += 1;
+      return unreadable();
+    };
+    world.clock.advance(MINUTE);
+
+    expect(await world.deliver({ jobs: { ...world.store, listJobs } })).toBe('again');
+
+    expect(lists).toBe(1);
+    expect(world.terrakube.job(ids())?.comments).toBe('waiting: the Kubernetes API does not answer, 60 s');
   });
 
   test('but is when none could be made', async () => {
