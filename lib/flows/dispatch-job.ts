@@ -57,7 +57,6 @@ export async function dispatchJob(
   deps: DispatchDeps,
   request: DispatchRequest | OversizedRequest,
 ): Promise<DispatchResult> {
-  const { ids } = request;
   const [first, jobs] = await readBoth(deps, request);
   const { job, decision } = await passGate(deps, request, first);
   switch (decision.kind) {
@@ -66,9 +65,7 @@ export async function dispatchJob(
     case 'wait':
       return notCommitted(decision.delaySeconds);
     case 'finishTelling':
-      return (await finishTelling(deps, ids)) === 'tooEarly'
-        ? notCommitted()
-        : { outcome: 'skipped', reason: 'alreadyTold' };
+      return finish(deps, request);
     case 'go':
       return job === 'notFound' ? { outcome: 'skipped', reason: 'jobGone' } : go(deps, request, job, jobs);
   }
@@ -182,7 +179,7 @@ async function refuse(
   request: Pick<DispatchRequest, 'ids'>,
   reason: Reason,
 ): Promise<DispatchResult> {
-  return (await isOvertaken(deps, request)) ?? tell(deps, request, 'refused', reason);
+  return tell(deps, request, 'refused', reason, () => isOvertaken(deps, request));
 }
 
 async function fail(
@@ -191,26 +188,43 @@ async function fail(
   started: Extract<StartResult, { kind: 'terminal' }>,
 ): Promise<DispatchResult> {
   // A Job that we stopped ourselves is not another delivery's.
-  const overtaken = started.isStopped ? undefined : await isOvertaken(deps, request);
-  return overtaken ?? tell(deps, request, 'failed', started.reason);
+  const check = started.isStopped ? undefined : () => isOvertaken(deps, request);
+  return tell(deps, request, 'failed', started.reason, check);
 }
 
 /** Between our read and our refusal another delivery of the step may have got through: its executor must not be failed. */
-async function isOvertaken({ jobs, installation }: DispatchDeps, { ids }: Pick<DispatchRequest, 'ids'>) {
-  const found = await jobs.listJobs(stepSelector(ids, installation));
-  const isAnother = anotherDeliveryGotThrough(ids, installation, found);
-  return isAnother ? ({ outcome: 'skipped', reason: 'anotherDelivery' } as const) : undefined;
+async function isOvertaken(
+  { jobs, installation }: DispatchDeps,
+  { ids }: Pick<DispatchRequest, 'ids'>,
+): Promise<boolean> {
+  return anotherDeliveryGotThrough(ids, installation, await jobs.listJobs(stepSelector(ids, installation)));
 }
+
+const ANOTHER_DELIVERY = { outcome: 'skipped', reason: 'anotherDelivery' } as const;
 
 async function tell(
   deps: DispatchDeps,
   { ids }: Pick<DispatchRequest, 'ids'>,
   outcome: 'refused' | 'failed',
   reason: Reason,
+  check: (() => Promise<boolean>) | undefined,
 ): Promise<DispatchResult> {
-  const told = await tellTerrakube(deps, ids, reason);
-  if (told === 'tooEarly') return notCommitted();
-  return { outcome, reason: reason.title };
+  // Before the first word, too: the run's log should not tell of a failure that is none.
+  if (await check?.()) return ANOTHER_DELIVERY;
+  const told = await tellTerrakube(check === undefined ? deps : { ...deps, isOvertaken: check }, ids, reason);
+  if (told === 'overtaken') return ANOTHER_DELIVERY;
+  return told === 'tooEarly' ? notCommitted() : { outcome, reason: reason.title };
+}
+
+/** Fails the job of a step that we failed, unless an executor of it runs after all. */
+async function finish(deps: DispatchDeps, { ids }: Pick<DispatchRequest, 'ids'>): Promise<DispatchResult> {
+  const { jobs, installation } = deps;
+  // A Job that has ended may be the one that we stopped.
+  const isRunning = async () =>
+    nextStart(ids, installation, await jobs.listJobs(stepSelector(ids, installation))).kind === 'ensureSecret';
+  const told = await finishTelling({ ...deps, isOvertaken: isRunning }, ids);
+  if (told === 'overtaken') return ANOTHER_DELIVERY;
+  return told === 'tooEarly' ? notCommitted() : { outcome: 'skipped', reason: 'alreadyTold' };
 }
 
 const notCommitted = (exactly = UNTIL_COMMITTED): DispatchResult => ({

@@ -32,7 +32,8 @@ export async function renewPayload(
   { ids, acceptedAt }: Pick<DispatchRequest, 'ids' | 'acceptedAt'>,
 ): Promise<RenewResult> {
   const { terrakube, jobs, clock, installation, patience } = deps;
-  const known = await jobs.listJobs(stepSelector(ids, installation));
+  const list = () => jobs.listJobs(stepSelector(ids, installation));
+  const known = await list();
   if (anotherDeliveryGotThrough(ids, installation, known)) return { kind: 'anotherDelivery' };
   const job = await terrakube.getJob(ids);
   const next = nextTell(ids.stepId, job);
@@ -59,7 +60,9 @@ export async function renewPayload(
     case 'giveUp': {
       const waitedFor = lastWait(await terrakube.readLog(ids));
       const reason = tooLongReason(decision.starts, decision.waited, waitedFor);
-      const told = await tellTerrakube(deps, ids, reason);
+      const isOvertaken = async () => anotherDeliveryGotThrough(ids, installation, await list());
+      const told = await tellTerrakube({ ...deps, isOvertaken }, ids, reason);
+      if (told === 'overtaken') return { kind: 'anotherDelivery' };
       return told === 'tooEarly' ? { kind: 'tooEarly' } : { kind: 'gaveUp', reason: reason.title };
     }
   }

@@ -7,13 +7,18 @@ import { findStep, isLiveJob, isOpenStep, type TerrakubeJob } from '../domain/te
 import { durationMs } from '../domain/time.ts';
 import type { Clock, Terrakube } from '../ports.ts';
 
-/** What a tell came to: told now, nothing (left) to say, or not yet because Terrakube has not written the job down. */
-export type TellResult = 'told' | 'done' | 'tooEarly';
+/**
+ * What a tell came to: told now, nothing (left) to say, not yet because Terrakube has not written the job down, or not at
+ * all because another delivery got through.
+ */
+export type TellResult = 'told' | 'done' | 'tooEarly' | 'overtaken';
 
 /** What a tell needs. */
 export interface TellDeps {
   readonly terrakube: Terrakube;
   readonly clock: Clock;
+  /** Says whether another delivery has an executor by now. Asked right before each write. */
+  readonly isOvertaken?: () => Promise<boolean>;
 }
 
 /** Time for a waiting CLI to show the log lines: it polls about once a second. */
@@ -34,18 +39,20 @@ export async function tellTerrakube(deps: TellDeps, ids: DispatchIds, reason: Re
   if (again !== 'step' || !current)
     return again === 'job' ? finishTelling(deps, ids) : again === 'tooEarly' ? again : 'done';
   const texts = failureTexts(reason, current);
+  if (await deps.isOvertaken?.()) return 'overtaken';
   await terrakube.patchStep(ids, { status: 'failed', name: texts.stepName, output: texts.stepOutput });
   await clock.sleep(PAUSE_BEFORE_JOB);
   return finishTelling(deps, ids);
 }
 
 /** Fails the job of a step that we failed already; for a tell that was stopped between the two. */
-export async function finishTelling({ terrakube }: TellDeps, ids: DispatchIds): Promise<TellResult> {
+export async function finishTelling({ terrakube, isOvertaken }: TellDeps, ids: DispatchIds): Promise<TellResult> {
   const job = await terrakube.getJob(ids);
   const verdict = nextTell(ids.stepId, job);
   if (verdict !== 'job') return verdict === 'tooEarly' ? verdict : 'done';
   const step = stepOf(job, ids);
   const text = step === undefined ? undefined : toldText(step);
+  if (await isOvertaken?.()) return 'overtaken';
   await terrakube.patchJob(ids, { status: 'failed', ...(text === undefined ? {} : { output: jobOutputOf(text) }) });
   return 'told';
 }

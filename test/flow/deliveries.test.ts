@@ -164,7 +164,7 @@ describe('a delivery that is killed after any of its calls', () => {
         steps: [{ status: 'failed' }],
       },
     });
-    expect(calls).toBe(10);
+    expect(calls).toBe(12);
   });
 
   test('of a step whose Secret is refused: the Job is stopped and the user is told', async () => {

@@ -71,6 +71,23 @@ describe('history 6: one delivery creates the Job and is killed, and the next on
     expect(world.store.allJobs().map(readVerdict)).toMatchObject([{ action: 'fail' }]);
   });
 
+  test.each([
+    ['step', 'appendLog', { status: 'queue', steps: [{ status: 'pending' }] }],
+    ['job', 'patchStep', { status: 'queue', steps: [{ status: 'failed' }] }],
+  ])('an executor that comes right before the write of the %s is not contradicted', async (_, after, expected) => {
+    const world = createDispatchWorld();
+    const terrakube = tap(world.terrakube, async (method, call) => {
+      const answer = await call();
+      if (method === after) world.store.put(kubernetesJob());
+      return answer;
+    });
+    expect(await world.deliver({ terrakube, jobs: { ...world.store, createJob: refuse(DENIED) } })).toBe('done');
+    expect(outcome(world)).toEqual({ what: 'skipped', reason: 'anotherDelivery', whose: undefined });
+    expect(world.terrakube.job(ids())).toMatchObject(expected);
+    expect(await world.deliver()).toBe('done');
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue' });
+  });
+
   test('an executor that has ended for good is not failed either', async () => {
     const world = createDispatchWorld();
     world.store.put(kubernetesJob({ ended: 'Complete' }));

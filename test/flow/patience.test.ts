@@ -157,6 +157,25 @@ describe('histories', () => {
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue', steps: [{ status: 'pending' }] });
   });
 
+  test('6: nor does one that finds it right before it would give the step up', async () => {
+    let lists = 0;
+    const world = createWaitingWorld({
+      patience: { maxStarts: 1 },
+      jobs: (store) => ({
+        listJobs: async (selector) => {
+          lists += 1;
+          return lists <= 2 ? [] : store.listJobs(selector);
+        },
+      }),
+    });
+    world.store.put(kubernetesJob());
+    world.clock.advance(26 * MINUTE);
+
+    await world.run(60 * MINUTE);
+
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue', steps: [{ status: 'pending' }] });
+  });
+
   test('19: the Jobs of earlier starts are gone, but the comments still count them', async () => {
     const world = createWaitingWorld({ jobs: fullUntil(Number.POSITIVE_INFINITY) });
     const record = {
