@@ -5,10 +5,9 @@
  * @see https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
  */
 
-import { setTimeout as pause } from 'node:timers/promises';
-import type { ClusterChange, ClusterOptions } from '../cluster/cluster.ts';
-import { type JsonObject, objectAt, textAt } from '../json.ts';
-import { type ApiEvent, type ClusterApi, createClusterApi } from '../kubelet/api.ts';
+import type { ClusterOptions } from '../cluster/cluster.ts';
+import { followChanges } from '../cluster-changes.ts';
+import { createClusterApi } from '../kubelet/api.ts';
 import type { LocalCluster } from '../local-cluster.ts';
 import type { ControlPlanePrograms } from './build.ts';
 import { type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
@@ -21,8 +20,7 @@ const accessEntries: Readonly<Record<string, string>> = {
   reconcile: 'terrakube-reconcile',
 };
 
-/** Between two tries of a watch that broke. */
-const reconnectMs = 200;
+const watchedPaths = ['/apis/batch/v1/jobs', '/api/v1/pods', '/api/v1/events'];
 
 /**
  * Starts the control plane and applies deploy/kubernetes.
@@ -58,9 +56,7 @@ export async function startRealCluster(
     await close();
     throw error;
   }
-  for (const path of onChange === undefined ? [] : ['/apis/batch/v1/jobs', '/api/v1/pods', '/api/v1/events']) {
-    void follow(api, path, { isClosed: () => state.closed, onChange });
-  }
+  if (onChange !== undefined) followChanges(api, watchedPaths, { isClosed: () => state.closed, onChange });
   return { url, caPem, kubeconfig, close };
 }
 
@@ -70,38 +66,4 @@ function groupsOf(username: string): readonly string[] {
   const [, role = ''] = /:assumed-role\/([^/]+)\//.exec(username) ?? [];
   const group = accessEntries[role];
   return group === undefined ? [] : [group];
-}
-
-interface Following {
-  isClosed(): boolean;
-  onChange: ClusterOptions['onChange'];
-}
-
-/** A watch without a version begins with what there is, so that nothing is missed when one breaks. */
-async function follow(api: ClusterApi, path: string, { isClosed, onChange }: Following): Promise<void> {
-  while (!isClosed()) {
-    await api
-      .watch(`${path}?watch=1`, (event) => {
-        const change = changeOf(event);
-        if (change !== undefined) onChange?.(change);
-      })
-      .catch(() => undefined);
-    if (!isClosed()) await pause(reconnectMs);
-  }
-}
-
-function changeOf({ type, object }: ApiEvent): ClusterChange | undefined {
-  if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') return undefined;
-  return { type, object: { ...object, metadata: metadataOf(objectAt(object, 'metadata')) } };
-}
-
-function metadataOf(metadata: JsonObject): ClusterChange['object']['metadata'] {
-  const text = (name: string): string => textAt(metadata, name) ?? '';
-  return {
-    ...metadata,
-    name: text('name'),
-    namespace: text('namespace'),
-    uid: text('uid'),
-    resourceVersion: text('resourceVersion'),
-  };
 }
