@@ -12,7 +12,7 @@ import { type ApiEvent, type ClusterApi, createClusterApi } from './api.ts';
 import { createEventRecorder } from './events.ts';
 import { unreachableImages } from './image.ts';
 import type { LogLine, RunContext } from './life.ts';
-import { describeNode, type Node, registerNode } from './node.ts';
+import { describeNode, type Node, registerNode, reportNode } from './node.ts';
 import { parsePod } from './pod.ts';
 import { isFor, type PodRun, runPod } from './pod-run.ts';
 
@@ -30,22 +30,29 @@ export interface KubeletOptions {
   readonly namespace: string;
   /** Command and arguments that stand in for the image of a container that has no `command`. */
   readonly executor: readonly string[];
+  /** More environment of every process; what the pod sets wins. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** What the node offers, where that is to differ from {@link describeNode}'s. */
   readonly node?: Partial<Node>;
   /** Images that cannot be pulled; by default those of registries under `.invalid`. */
   readonly unpullable?: RegExp;
+  /** Seconds that containers get to stop once the kubelet is closed. Without it they are killed, and nothing is reported. */
+  readonly stopSeconds?: number;
   /** Called for each line of output. */
   onLog?(line: LogLine): void;
 }
 
 /** A running kubelet. */
 export interface Kubelet {
-  /** Kills the processes that it started, and removes their folders. */
+  /** Ends the processes that it started, and removes their folders. */
   close(): Promise<void>;
 }
 
 /** A watch is opened anew after this long, as kubelets do. */
 const watchSeconds = 300;
+
+/** Between two reports that the node is ready, as of kubelets without leases. */
+const heartbeatMs = 10_000;
 
 /** Between two tries when the API server does not answer. */
 const reconnectMs = 200;
@@ -66,6 +73,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     events,
     unpullable: options.unpullable ?? unreachableImages,
     entrypoint: options.executor,
+    environment: options.environment ?? {},
     root,
     log: (line) => options.onLog?.(line),
   });
@@ -82,9 +90,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const following = follow({ api, path, runs, isClosed: () => state.closed, onListed: seen.resolve });
   // A process that ends without close() must not leave containers behind.
   process.once('exit', runs.killAll);
+  const heartbeat = setInterval(() => void reportNode(api, node).catch(() => undefined), heartbeatMs);
+  heartbeat.unref();
   await seen.promise;
   return {
     close: async () => {
+      clearInterval(heartbeat);
+      if (options.stopSeconds !== undefined) await runs.endAll(options.stopSeconds);
       state.closed = true;
       api.close();
       await runs.abandonAll();
@@ -99,12 +111,15 @@ interface Runs {
   see(event: ApiEvent): void;
   /** A fresh list: what is not in it is gone. */
   replace(objects: readonly JsonObject[]): void;
+  /** Takes no more pods, and ends the ones that it has. */
+  endAll(graceSeconds: number): Promise<void>;
   abandonAll(): Promise<void>;
   killAll(): void;
 }
 
 function createRuns(context: RunContext): Runs {
   const taken = new Map<string, PodRun>();
+  let isEnding = false;
 
   function see({ type, object }: ApiEvent): void {
     const pod = parsePod(object);
@@ -113,7 +128,7 @@ function createRuns(context: RunContext): Runs {
       run?.vanish();
       taken.delete(pod.uid);
     } else if (run !== undefined) run.update(pod);
-    else if (isFor(pod, context.node.name)) taken.set(pod.uid, runPod(pod, context));
+    else if (!isEnding && isFor(pod, context.node.name)) taken.set(pod.uid, runPod(pod, context));
   }
 
   return {
@@ -126,6 +141,10 @@ function createRuns(context: RunContext): Runs {
         taken.delete(uid);
       }
       for (const object of objects) see({ type: 'ADDED', object });
+    },
+    endAll: async (graceSeconds) => {
+      isEnding = true;
+      await Promise.all([...taken.values()].map((run) => run.end(graceSeconds)));
     },
     abandonAll: async () => {
       await Promise.all([...taken.values()].map((run) => run.abandon()));

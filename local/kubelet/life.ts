@@ -24,6 +24,8 @@ export interface RunContext {
   readonly unpullable: RegExp;
   /** What the image of every container would start. */
   readonly entrypoint: readonly string[];
+  /** What every container has in its environment, unless its pod says otherwise. */
+  readonly environment: Readonly<Record<string, string>>;
   /** The folder under which each pod has one. */
   readonly root: string;
   log(line: LogLine): void;

@@ -5,6 +5,7 @@
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startContainer } from './container-process.ts';
 import { planProcess, type Relocation } from './environment.ts';
 import type { PodEvent } from './events.ts';
@@ -23,7 +24,12 @@ export interface PodRun {
   vanish(): void;
   /** Kills the container and reports nothing more. */
   abandon(): Promise<void>;
+  /** Lets the container end, or else stops it, and reports that; a pod that has not started is left alone. */
+  end(graceSeconds: number): Promise<void>;
 }
+
+/** A container that is about to end by itself does so within this time, and its pod has succeeded. */
+const ownEndMs = 2000;
 
 /** Takes a pod. */
 export function runPod(first: Pod, context: RunContext): PodRun {
@@ -47,6 +53,15 @@ export function runPod(first: Pod, context: RunContext): PodRun {
       life.gone = true;
       life.container?.kill();
       await done;
+    },
+    end: async (graceSeconds) => {
+      if (life.container === undefined) life.gone = true;
+      const isOver = (limitMs: number): Promise<boolean> =>
+        Promise.race([done.then(() => true), pause(limitMs, false, { ref: false })]);
+      if (await isOver(ownEndMs)) return;
+      life.container?.stop(graceSeconds);
+      // An API server that does not answer any more is told nothing.
+      await isOver(graceSeconds * 1000 + ownEndMs);
     },
   };
 }
@@ -76,11 +91,12 @@ async function runContainer(
   const { folder, sources } = given;
   const messageFile = join(folder, 'termination-log');
   const relocations = await writeFiles(pod, folder, sources);
-  const base = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: join(folder, 'home') };
+  const home = join(folder, 'home');
+  const base = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: home, ...context.environment };
   const plan = planProcess(pod.container, { sources, relocations, entrypoint: context.entrypoint, base });
   const container = await startContainer({
     ...plan,
-    cwd: base.HOME,
+    cwd: home,
     onLine: (stream, text) => context.log({ pod: pod.name, stream, text }),
   });
   life.container = container;
