@@ -4,6 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { buffer } from 'node:stream/consumers';
 import { listen } from './listen.ts';
 import {
@@ -22,6 +24,8 @@ export interface FrontDoorOptions {
   readonly invoke: (event: unknown) => Promise<InvokeResult>;
   /** Default is a free port. */
   readonly port?: number;
+  /** Address to listen on. Default is `127.0.0.1`. */
+  readonly host?: string;
   /** Default is `rest-api`. */
   readonly form?: 'rest-api' | 'function-url';
   /** Stage of the REST API. Default is `v1`, as in template.yaml. */
@@ -39,21 +43,30 @@ export interface FrontDoor {
   close(): Promise<void>;
 }
 
-/** Starts the front door on 127.0.0.1. */
+/** Starts the front door. */
 export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
-  const { form = 'rest-api', stage = 'v1' } = options;
+  const { form = 'rest-api', stage = 'v1', host = '127.0.0.1' } = options;
   const server = createServer((request, response) => {
     answerOne(request, response, options).catch(() => response.destroy()); // the caller went away
   });
-  const port = await listen(server, options.port);
+  const port = await listen(server, options.port, host);
   return {
-    url: `http://127.0.0.1:${port}${form === 'rest-api' ? `/${stage}` : ''}`,
+    url: `http://${reachable(host)}:${port}${form === 'rest-api' ? `/${stage}` : ''}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** How others write the address that is listened on; of all addresses, one that other machines reach. */
+function reachable(host: string): string {
+  const isAny = host === '0.0.0.0' || host === '::';
+  const others = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const address = isAny ? others.find(({ internal, family }) => !internal && family === 'IPv4')?.address : host;
+  const found = address ?? '127.0.0.1';
+  return isIPv6(found) ? `[${found}]` : found;
 }
 
 async function answerOne(
