@@ -1,6 +1,9 @@
 // The Secret that Terrakube's Helm chart makes for its executors, with what the demo executor needs of it.
-import { BatchV1Api, CoreV1Api, createConfiguration, ServerConfiguration } from '@kubernetes/client-node';
+import { ApiException, BatchV1Api, CoreV1Api, createConfiguration, ServerConfiguration } from '@kubernetes/client-node';
 import { createKubernetesHttp } from '../lib/clients/kubernetes-http.ts';
+
+/** The name that template.yaml and Terrakube's chart have for it. */
+export const EXECUTOR_SECRET = 'terrakube-executor-secrets';
 
 /** Where the Secret goes, and what it holds. */
 export interface ExecutorSecret {
@@ -29,8 +32,8 @@ export function clusterApis({ cluster, token }: Pick<ExecutorSecret, 'cluster' |
   return { batch: new BatchV1Api(configuration), core: new CoreV1Api(configuration) };
 }
 
-/** Creates `terrakube-executor-secrets`. */
-export async function seedExecutorSecret(secret: ExecutorSecret): Promise<void> {
+/** Creates `terrakube-executor-secrets`. One that is there already stays as it is. */
+export async function seedExecutorSecret(secret: ExecutorSecret): Promise<'created' | 'exists'> {
   const { core } = clusterApis(secret);
   const values = {
     InternalSecret: secret.internalSecret,
@@ -41,16 +44,21 @@ export async function seedExecutorSecret(secret: ExecutorSecret): Promise<void> 
     TerrakubeRedisHostname: 'localhost',
     TerrakubeRedisPort: '6379',
   };
-  await core.createNamespacedSecret({
-    namespace: secret.namespace,
-    body: {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'terrakube-executor-secrets' },
-      type: 'Opaque',
-      data: Object.fromEntries(
-        Object.entries(values).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]),
-      ),
-    },
-  });
+  const data = Object.entries(values).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('base64')]);
+  try {
+    await core.createNamespacedSecret({
+      namespace: secret.namespace,
+      body: {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: EXECUTOR_SECRET },
+        type: 'Opaque',
+        data: Object.fromEntries(data),
+      },
+    });
+    return 'created';
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 409) return 'exists';
+    throw error;
+  }
 }

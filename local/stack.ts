@@ -3,13 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DISPATCH_PATH } from '../lib/domain/http.ts';
 import { type AwsApis, startAwsApis } from './aws/aws-apis.ts';
 import { LOCAL_ACCOUNT, LOCAL_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
 import { type LocalQueues, startQueues } from './aws/sqs.ts';
 import { verifyEksToken } from './aws/verify-eks-token.ts';
 import { type ClusterChange, type ClusterOptions, type StandInCluster, startCluster } from './cluster/cluster.ts';
-import { seedExecutorSecret } from './executor-secret.ts';
-import { startKubelet } from './kubelet/kubelet.ts';
+import { EXECUTOR_SECRET, seedExecutorSecret } from './executor-secret.ts';
+import { type KubeletOptions, startKubelet } from './kubelet/kubelet.ts';
 import { startFrontDoor } from './lambda/front-door.ts';
 import { startQueuePoller } from './lambda/queue-poller.ts';
 import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './lambda/read-template.ts';
@@ -20,7 +21,8 @@ import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const CLUSTER_NAME = 'local';
-const NAMESPACE = 'terrakube';
+/** The namespace of executors, unless a parameter says otherwise: the default of template.yaml. */
+export const NAMESPACE = 'terrakube';
 /** The local kubelet's own bearer token, as a bootstrap token on a real node. */
 const KUBELET_USER = 'system:node:local';
 const DISPATCH_ROLE_ARN = `arn:aws:sts::${LOCAL_ACCOUNT}:assumed-role/dispatch/local`;
@@ -36,6 +38,8 @@ export interface StackOptions {
   readonly internalSecret?: string;
   /** Command that runs as the executor; default is the demo executor. */
   readonly executor?: readonly string[];
+  /** Seconds that executors get to stop at the end; by default they are killed. */
+  readonly stopSeconds?: number;
   /** Environment of the functions, on top of what template.yaml gives them. */
   readonly functionSettings?: Readonly<Record<string, string>>;
   /** Puts something between the functions and the two servers that they talk to. */
@@ -47,8 +51,12 @@ export interface StackOptions {
   readonly pollers?: boolean;
   /** Front door's port; default is a free one. */
   readonly port?: number;
+  /** Front door's address; default is 127.0.0.1. */
+  readonly host?: string;
   readonly terrakube?: Pick<TerrakubeOptions, 'onEvent' | 'resendAfterMs' | 'answerTimeoutMs' | 'sweep'>;
   onClusterChange?(change: ClusterChange): void;
+  /** What became of the Secret that every executor gets. */
+  onExecutorSecret?(outcome: 'created' | 'exists'): void;
   /** A line that a function wrote. */
   onFunctionLog?(line: LogLine): void;
   /** A line that an executor wrote. */
@@ -61,12 +69,11 @@ interface ClusterAddress {
   readonly caPem: string;
 }
 
-/** The running stack, with the kind of cluster that it stands on. */
-export interface Stack<Cluster extends LocalCluster = StandInCluster> {
+/** Everything but Terrakube and the people in front of it. */
+export interface Dispatcher<Cluster extends LocalCluster = LocalCluster> {
   /** What goes into Terrakube as the URL of the executor, with the path. */
   readonly dispatchUrl: string;
   readonly internalSecret: string;
-  readonly terrakube: StandInTerrakube;
   readonly cluster: Cluster;
   /** A bearer token of the cluster that may do everything. */
   readonly clusterToken: string;
@@ -77,6 +84,14 @@ export interface Stack<Cluster extends LocalCluster = StandInCluster> {
   close(): Promise<void>;
 }
 
+/** The running stack, with the kind of cluster that it stands on. */
+export interface Stack<Cluster extends LocalCluster = StandInCluster> extends Dispatcher<Cluster> {
+  readonly terrakube: StandInTerrakube;
+}
+
+/** Starts a cluster. */
+export type ClusterStarter<Cluster extends LocalCluster = LocalCluster> = (options: ClusterOptions) => Promise<Cluster>;
+
 /** Starts everything, in the order in which it needs each other. The bundles must have been built. */
 export function startStack(options: StackOptions = {}): Promise<Stack> {
   return startStackOn(startCluster, options);
@@ -84,40 +99,81 @@ export function startStack(options: StackOptions = {}): Promise<Stack> {
 
 /** Starts everything on another cluster than the stand-in. */
 export async function startStackOn<Cluster extends LocalCluster>(
-  start: (options: ClusterOptions) => Promise<Cluster>,
+  start: ClusterStarter<Cluster>,
   options: StackOptions = {},
 ): Promise<Stack<Cluster>> {
+  return closingOnFault(async (keep, close) => {
+    const held = await holdCluster(start, options, keep);
+    const { cluster } = held;
+    const internalSecret = options.internalSecret ?? randomBytes(32).toString('base64url');
+    const terrakube = keep(
+      await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/not-yet', ...options.terrakube }),
+    );
+    const seen = (await options.proxies?.({ cluster, terrakube })) ?? { cluster, terrakube };
+    const world = { ...held, internalSecret, terrakubeUrl: terrakube.url, seen };
+    const parts = await startParts(world, options, keep);
+    terrakube.setExecutorUrl(parts.dispatchUrl);
+    return { ...held, ...parts, internalSecret, terrakube, close };
+  });
+}
+
+/** Starts everything but Terrakube, for one that runs already. @param terrakube its base URL and its InternalSecret. */
+export async function startDispatcherOn<Cluster extends LocalCluster>(
+  start: ClusterStarter<Cluster>,
+  terrakube: { readonly url: string; readonly internalSecret: string },
+  options: Omit<StackOptions, 'terrakube' | 'internalSecret' | 'proxies'> = {},
+): Promise<Dispatcher<Cluster>> {
+  return closingOnFault(async (keep, close) => {
+    const held = await holdCluster(start, options, keep);
+    const { url, internalSecret } = terrakube;
+    const seen = { cluster: held.cluster, terrakube };
+    const parts = await startParts({ ...held, internalSecret, terrakubeUrl: url, seen }, options, keep);
+    return { ...held, ...parts, internalSecret, close };
+  });
+}
+
+type Keep = <T extends { close(): Promise<void> }>(part: T) => T;
+
+/** Starts parts one after the other; `close` ends what was kept, the last one first, and so does a fault of a start. */
+async function closingOnFault<T>(start: (keep: Keep, close: () => Promise<void>) => Promise<T>): Promise<T> {
   const closers: (() => Promise<void>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close();
   };
-  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+  const keep: Keep = (part) => {
     closers.push(() => part.close());
     return part;
   };
   try {
-    const clusterToken = randomBytes(24).toString('base64url');
-    const cluster = keep(await start(clusterOptions(clusterToken, options)));
-    const parts = await startParts({ cluster, clusterToken }, options, keep);
-    return { ...parts, cluster, clusterToken, close: closeAll };
+    return await start(keep, closeAll);
   } catch (error) {
     await closeAll();
     throw error;
   }
 }
 
-type Keep = <T extends { close(): Promise<void> }>(part: T) => T;
-
-async function startParts(
-  { cluster, clusterToken }: Pick<Stack<LocalCluster>, 'cluster' | 'clusterToken'>,
+async function holdCluster<Cluster extends LocalCluster>(
+  start: ClusterStarter<Cluster>,
   options: StackOptions,
   keep: Keep,
-): Promise<Omit<Stack, 'cluster' | 'clusterToken' | 'close'>> {
-  const internalSecret = options.internalSecret ?? randomBytes(32).toString('base64url');
-  const terrakube = keep(
-    await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/not-yet', ...options.terrakube }),
-  );
-  const seen = (await options.proxies?.({ cluster, terrakube })) ?? { cluster, terrakube };
+): Promise<Pick<Dispatcher<Cluster>, 'cluster' | 'clusterToken'>> {
+  const clusterToken = randomBytes(24).toString('base64url');
+  return { cluster: keep(await start(clusterOptions(clusterToken, options))), clusterToken };
+}
+
+/** What the parts stand between. */
+interface World extends Pick<Dispatcher, 'cluster' | 'clusterToken' | 'internalSecret'> {
+  readonly terrakubeUrl: string;
+  /** The addresses that the functions are given. */
+  readonly seen: { readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } };
+}
+
+async function startParts(
+  world: World,
+  options: StackOptions,
+  keep: Keep,
+): Promise<Pick<Dispatcher, 'dispatchUrl' | 'queues' | 'aws' | 'lambda' | 'functions'>> {
+  const { internalSecret, seen } = world;
   const aws = keep(
     await startAwsApis({
       clusters: new Map([
@@ -145,31 +201,46 @@ async function startParts(
   );
   const front = keep(await startFrontDoor(frontDoorOptions(functions, lambda, options)));
   if (options.pollers ?? true) for (const poller of startPollers(functions, queues, lambda)) keep(poller);
-  await seedExecutorSecret({
-    cluster,
-    token: clusterToken,
-    namespace: NAMESPACE,
-    terrakubeUrl: terrakube.url,
-    internalSecret,
-  });
+  await startExecutors(world, options, keep);
+  return { dispatchUrl: front.url + DISPATCH_PATH, queues, aws, lambda, functions };
+}
+
+/** What executors need besides their Jobs: the Secret of all, and, where the cluster has no nodes, a kubelet. */
+async function startExecutors(world: World, options: StackOptions, keep: Keep): Promise<void> {
+  const { cluster, clusterToken, internalSecret, terrakubeUrl } = world;
+  const access = { token: clusterToken, namespace: namespaceOf(options) };
+  const names = options.parameters?.['ExecutorEphemeralSecret'] ?? EXECUTOR_SECRET;
+  if (names.split(',').some((name) => name.trim() === EXECUTOR_SECRET)) {
+    const outcome = await seedExecutorSecret({ cluster, ...access, terrakubeUrl, internalSecret });
+    options.onExecutorSecret?.(outcome);
+  }
+  if (cluster.hasNodes === true) return;
   keep(
     await startKubelet({
       server: cluster.url,
       caPem: cluster.caPem,
-      token: clusterToken,
-      namespace: NAMESPACE,
-      executor: options.executor ?? [process.execPath, path.join(ROOT, 'local', 'executor.ts')],
+      ...access,
+      ...(options.executor === undefined ? demoExecutor() : { executor: options.executor }),
+      ...(options.stopSeconds === undefined ? {} : { stopSeconds: options.stopSeconds }),
       onLog: ({ pod, text }) => options.onExecutorLog?.(pod, text),
     }),
   );
-  const dispatchUrl = `${front.url}/api/v1/terraform-rs`;
-  terrakube.setExecutorUrl(dispatchUrl);
-  return { dispatchUrl, internalSecret, terrakube, queues, aws, lambda, functions };
 }
+
+/** The demo executor can be told things that no real one knows: how long its work takes, for one. */
+function demoExecutor(): Pick<KubeletOptions, 'executor' | 'environment'> {
+  const settings = Object.entries(process.env).flatMap(([name, value]) =>
+    name.startsWith('DEMO_') && value !== undefined ? [[name, value] as const] : [],
+  );
+  const executor = [process.execPath, path.join(ROOT, 'local', 'executor.ts')];
+  return { executor, environment: Object.fromEntries(settings) };
+}
+
+const namespaceOf = ({ parameters }: StackOptions): string => parameters?.['ExecutorEphemeralNamespace'] ?? NAMESPACE;
 
 function clusterOptions(clusterToken: string, options: StackOptions): ClusterOptions {
   return {
-    namespaces: [NAMESPACE],
+    namespaces: [namespaceOf(options)],
     authenticate: async (token: string) => {
       if (token === clusterToken) return KUBELET_USER;
       const identities = [{ arn: DISPATCH_ROLE_ARN, credentials: LOCAL_CREDENTIALS }];
@@ -191,11 +262,11 @@ function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string, more 
   return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: { ...environment, ...endpoints, ...more } };
 }
 
-function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port }: StackOptions) {
+function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port, host }: StackOptions) {
   const intake = functions.find(({ events }) => events.some(({ kind }) => kind === 'api'));
   if (!intake) throw new Error('template.yaml has no function with an Api event');
   const invoke = (event: unknown) => lambda.invoke(intake.name, event);
-  return { invoke, ...(port === undefined ? {} : { port }) };
+  return { invoke, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) };
 }
 
 function startPollers(functions: readonly FunctionSpec[], queues: LocalQueues, lambda: LambdaRuntime) {
