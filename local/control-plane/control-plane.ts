@@ -5,7 +5,7 @@
 
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createClusterApi } from '../kubelet/api.ts';
 import { listen } from '../lambda/listen.ts';
 import type { ControlPlanePrograms } from './build.ts';
@@ -19,7 +19,7 @@ import { type Authenticate, startTokenWebhook } from './token-webhook.ts';
 /** How the control plane starts. */
 export interface ControlPlaneOptions {
   readonly programs: ControlPlanePrograms;
-  /** File for the audit log; without it none is written. */
+  /** File for the audit log, in the folder of its state unless the path is absolute; without it none is written. */
   readonly auditLog?: string;
   /** Knows bearer tokens besides the static ones and those of service accounts. */
   readonly authenticate?: Authenticate;
@@ -102,7 +102,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 function serverPrograms(folder: StateFolder, options: ControlPlaneOptions): readonly Program[] {
   const { programs, authenticate, auditLog, flags = [] } = options;
   const webhook = authenticate === undefined ? [] : webhookFlags(folder);
-  const serverFlags = [...apiServerFlags(folder, auditLog), ...webhook, ...flags];
+  const auditFile = auditLog === undefined ? undefined : resolve(folder.dir, auditLog);
+  const serverFlags = [...apiServerFlags(folder, auditFile), ...webhook, ...flags];
   if (programs.kind === 'assets') {
     const etcdServers = `--etcd-servers=${etcdAddress(folder.dir)}`;
     return [

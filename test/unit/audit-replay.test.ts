@@ -4,11 +4,9 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { gunzipLogs } from '../../lib/clients/cloudwatch-logs.ts';
 import { packedLogs, readJobStatusEvent } from '../../lib/schemas/job-status-event.ts';
-import { resolveValue } from '../../local/lambda/cloudformation.ts';
-import { isMap } from '../../local/lambda/json.ts';
-import { loadTemplate } from '../../local/lambda/read-template.ts';
 import { auditLife, batchText, logsEvent, OWN, packedEvent } from '../support/audit.ts';
 import { filterPattern, MAX_PATTERN_LENGTH } from '../support/filter-pattern.ts';
+import { subscriptionPattern } from '../support/subscription.ts';
 
 const FILES = readdirSync(new URL('../fixtures/kubernetes/audit/', import.meta.url))
   .map((file) => file.replace('.json', ''))
@@ -194,12 +192,7 @@ describe('cut', () => {
 });
 
 describe('the subscription of template.yaml', async () => {
-  const template = await loadTemplate('template.yaml');
-  const resources = isMap(template.document['Resources']) ? template.document['Resources'] : {};
-  const subscription = isMap(resources['AuditLogSubscription']) ? resources['AuditLogSubscription'] : {};
-  const properties = isMap(subscription['Properties']) ? subscription['Properties'] : {};
-  const values = { parameters: { ExecutorEphemeralNamespace: OWN.namespace }, attributes: {} };
-  const pattern = String(resolveValue(template.document, values, properties['FilterPattern'] ?? null, 'FilterPattern'));
+  const pattern = await subscriptionPattern(OWN.namespace);
   const passes = filterPattern(pattern);
 
   test('has a pattern that CloudWatch Logs takes, with the longest name of a namespace', () => {
