@@ -32,20 +32,23 @@ The setting \`GuardRails\` of the deployment is JSON. A key that is not known st
 | \`serviceAccounts\`, \`configMaps\`, \`persistentVolumeClaims\` | patterns of names | none is allowed |
 | \`podAnnotations\` | patterns of keys | none is allowed |
 | \`env\` | patterns of names | all but the reserved ones are allowed |
+| \`labels\` | patterns of keys | all but the reserved ones are allowed |
 | \`nodeSelectorKeys\`, \`tolerationKeys\` | patterns of keys | all are allowed |
 | \`maxCpu\`, \`maxMemory\`, \`maxEphemeralStorage\` | a quantity, for requests and limits | no maximum |
 | \`allowPrivilegeEscalation\`, \`allowRunAsRoot\` | \`true\` or \`false\` | \`false\` |
 
-Patterns are regular expressions of JavaScript. They match anywhere in a name unless \`^\` and \`$\` say otherwise, and no name of
-more than 253 characters. What the deployment gives every executor may be asked for by anybody. A refusal ends with the JSON that
+Patterns are regular expressions of JavaScript, without repeated groups and with at most three of \`*\` and \`+\`, so that no name
+takes long to match. They match anywhere in a name unless \`^\` and \`$\` say otherwise, and no name of more than 253 characters.
+Labels choose the Services, NetworkPolicies and security groups of a pod: list them where a cluster relies on those. What the deployment gives every executor may be asked for by anybody. A refusal ends with the JSON that
 would allow it.
 
 \`\`\`json
 {"serviceAccounts": ["^team-"], "configMaps": ["^cm-"], "maxCpu": "4", "maxMemory": "8Gi", "maxEphemeralStorage": "20Gi"}
 \`\`\`
 
-Two settings more belong to it: with \`RequireOptIn=true\` only workspaces that have \`TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR\`, with
-any value, get an executor here; and an \`ExecutorEphemeralImage\` whose tag is an older version of Terrakube than the job's data is
+Two settings more belong to it: with \`RequireOptIn=true\` only workspaces that have \`EPHEMERAL_OPT_IN\` or
+\`TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR\`, with any value, get an executor here (a Terrakube that knows the second one makes executors
+by itself and sends no request); and an \`ExecutorEphemeralImage\` whose tag is an older version of Terrakube than the job's data is
 refused, because such an executor would wait for ever. A tag that is no version, or one below 2, is taken as it is.
 `;
 

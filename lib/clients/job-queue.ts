@@ -36,7 +36,11 @@ export function createMessageHandling(
 ): MessageHandling {
   let loaded: Promise<Sqs> | undefined;
   const sqs = (): Promise<Sqs> => {
-    loaded ??= load();
+    loaded ??= load().catch((error: unknown) => {
+      // Otherwise one failure would last as long as the sandbox.
+      loaded = undefined;
+      throw error;
+    });
     return loaded;
   };
   return {

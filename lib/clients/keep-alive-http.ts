@@ -8,7 +8,7 @@ import * as https from 'node:https';
 export interface KeepAliveHttpOptions {
   /** PEM text of the certificate authority to trust; default is Node's own list. */
   readonly caPem?: string;
-  /** Longest silence of the other side; default is 10 seconds. */
+  /** Longest silence of the other side, and half of the longest time of a whole call; default is 10 seconds. */
   readonly timeoutMs?: number;
   /** Milliseconds on a clock that runs on while the sandbox is frozen. */
   readonly now: () => number;
@@ -50,10 +50,10 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
   const once = (call: HttpCall): Promise<HttpReply> => {
     const { protocol } = new URL(call.url);
     return protocol === 'http:'
-      ? exchange(call, (onReply) =>
+      ? exchange(call, timeoutMs * 2, (onReply) =>
           http.request(call.url, { ...options(call, timeoutMs), agent: agents['http:'] }, onReply),
         )
-      : exchange(call, (onReply) =>
+      : exchange(call, timeoutMs * 2, (onReply) =>
           https.request(call.url, { ...options(call, timeoutMs), agent: agents['https:'] }, onReply),
         );
   };
@@ -92,6 +92,7 @@ function options({ method, headers, body }: HttpCall, timeout: number): http.Req
 
 function exchange(
   call: HttpCall,
+  longestMs: number,
   open: (onReply: (reply: http.IncomingMessage) => void) => http.ClientRequest,
 ): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
@@ -107,7 +108,13 @@ function exchange(
       const isStale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
       reject(isStale ? new StaleSocketError('a kept connection was closed', { cause: error }) : error);
     });
-    request.on('timeout', () => request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+    const giveUp = (): void => {
+      request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
+    };
+    request.on('timeout', giveUp);
+    // A server that sends a byte now and then is never silent.
+    const whole = setTimeout(giveUp, longestMs);
+    request.on('close', () => clearTimeout(whole));
     request.end(call.body);
   });
 }

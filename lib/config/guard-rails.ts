@@ -5,7 +5,7 @@ import { parseQuantity } from '../domain/quantity.ts';
 import { text, type WithDefault } from './parts.ts';
 
 const NOT_OBJECT = 'must be a JSON object';
-const NOT_PATTERNS = 'must be a list of regular expressions';
+const NOT_PATTERNS = 'must be a list of regular expressions, without repeated groups and with at most three of * and +';
 const NOT_QUANTITY = 'must be a quantity, such as "8Gi"';
 const NOT_FLAG = 'must be true or false, without quotes';
 
@@ -36,6 +36,7 @@ export const guardRails: WithDefault<GuardRails> = v.optional(
         configMaps: patterns,
         persistentVolumeClaims: patterns,
         env: patterns,
+        labels: patterns,
         podAnnotations: patterns,
         nodeSelectorKeys: patterns,
         tolerationKeys: patterns,
@@ -57,7 +58,16 @@ export const guardRails: WithDefault<GuardRails> = v.optional(
   '{}',
 );
 
+/**
+ * A pattern that goes over a name in many ways would take hours for a name that a workspace chooses: `(a+)+$` doubles with
+ * every character, and each `*` more multiplies by the length.
+ */
+const MOST_REPETITIONS = 3;
+
 function toPattern(source: string): RegExp | undefined {
+  const bare = source.replace(/\\./g, '').replace(/\[[^\]]*\]/g, 'x');
+  const repetitions = bare.match(/[*+]|\{\d+,\d*\}/g) ?? [];
+  if (/\)(?:[*+]|\{)/.test(bare) || repetitions.length > MOST_REPETITIONS) return undefined;
   try {
     return new RegExp(source);
   } catch {

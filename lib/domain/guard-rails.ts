@@ -24,6 +24,7 @@ type PatternKey =
   | 'configMaps'
   | 'persistentVolumeClaims'
   | 'env'
+  | 'labels'
   | 'podAnnotations'
   | 'nodeSelectorKeys'
   | 'tolerationKeys';
@@ -116,6 +117,7 @@ function refusedNames(own: EphemeralOptions, policy: GuardRails, defaults: Ephem
     [OPTION.envFrom, 'configMaps', own.envFrom.filter((name) => !defaults.envFrom.includes(name))],
     [OPTION.pluginClaim, 'persistentVolumeClaims', [pluginCache?.claimName]],
     [OPTION.env, 'env', own.env.map(({ name }) => name)],
+    [OPTION.labels, 'labels', Object.keys(own.labels).filter((key) => own.labels[key] !== defaults.labels[key])],
     [
       OPTION.podAnnotations,
       'podAnnotations',
@@ -128,9 +130,16 @@ function refusedNames(own: EphemeralOptions, policy: GuardRails, defaults: Ephem
     names
       .filter((name) => name !== undefined)
       .filter((name) => !isAllowed(policy, key, name))
-      .map((name) => notAllowed(variable, 'is not allowed', { key, value: [`^${escapePattern(name)}$`] }, name)),
+      .map((name) =>
+        key === 'env' && !PLAIN_NAME.test(name)
+          ? { variable, problem: 'has a name that is not allowed', fix: 'Leave it out.' }
+          : notAllowed(variable, 'is not allowed', { key, value: [`^${escapePattern(name)}$`] }, name),
+      ),
   );
 }
+
+/** What stands before a `=` may be the rest of a value that held a `;`: only what looks like a name is quoted. */
+const PLAIN_NAME = /^[A-Z][A-Z0-9_]*$/;
 
 function isAllowed({ patterns }: GuardRails, key: PatternKey, name: string): boolean {
   const list = patterns[key];

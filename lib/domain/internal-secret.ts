@@ -4,6 +4,9 @@
 /** The key, or what is wrong with the text. The problem never quotes the secret. */
 export type KeyOrProblem = { readonly key: Uint8Array } | { readonly problem: string };
 
+/** HS256 wants a key as long as its hash, and jjwt takes no shorter one. */
+const MIN_BYTES = 32;
+
 /**
  * Decodes `InternalSecret`: base64url, with stray characters at its two ends trimmed, as jjwt does.
  *
@@ -19,5 +22,7 @@ export function internalSecretKey(text: string): KeyOrProblem {
     };
   }
   const key = Buffer.from(trimmed, 'base64url');
-  return key.byteLength === 0 ? { problem: 'InternalSecret is too short to be a key' } : { key };
+  return key.byteLength < MIN_BYTES
+    ? { problem: `InternalSecret is shorter than ${MIN_BYTES} bytes; Terrakube cannot use it either` }
+    : { key };
 }

@@ -10,8 +10,11 @@ import { allowingPolicy, applyGuardRails, type Refusal } from './guard-rails.ts'
 /** The settings, or why there are none. */
 export type StepSettings = { readonly settings: ExecutorSettings } | { readonly reason: Reason };
 
-/** Terrakube's own switch. Any value, also `false`, switches it on there, so its presence is what counts. */
-export const OPT_IN = 'TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR';
+/**
+ * The variables by which a workspace asks for an executor; their presence is what counts. The first one is Terrakube's own:
+ * a Terrakube that knows it makes such executors by itself and sends no request, so a workspace there takes the other one.
+ */
+export const OPT_IN: readonly string[] = ['TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR', 'EPHEMERAL_OPT_IN'];
 
 /** Decides what the executor of a step gets. */
 export function stepSettings(asked: RequestedOptions, settings: ExecutorSettings): StepSettings {
@@ -34,9 +37,10 @@ export function stepSettings(asked: RequestedOptions, settings: ExecutorSettings
 }
 
 const NOT_OPTED_IN: Reason = {
-  title: `this workspace does not have ${OPT_IN}`,
+  title: `this workspace has neither ${OPT_IN.join(' nor ')}`,
   evidence: 'Only workspaces that ask for an executor of their own get one here (setting RequireOptIn).',
-  advice: `Add the environment variable ${OPT_IN}=true to the workspace or its organization, or choose another executor.`,
+  advice:
+    'Add the environment variable EPHEMERAL_OPT_IN=true to the workspace or its organization, or choose another executor. (With TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR Terrakube itself would have to reach the cluster.)',
 };
 
 /** Longest quotation of a value, in characters. */

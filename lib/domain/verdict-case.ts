@@ -137,8 +137,11 @@ export function isLeftOpen(seen: Case): boolean {
 }
 
 /** Whether the step may be started again: it provably never ran, and a start is left. */
-export const mayRestart = (seen: Case): boolean =>
-  seen.everStarted === 'no' && isStep(seen, 'pending') && seen.facts.startsLeft > 0 && seen.ids.type !== 'approval';
+export const mayRestart = (seen: Case): boolean => seen.everStarted === 'no' && mayFollow(seen);
+
+/** Whether another start may follow, if this one never ran. */
+export const mayFollow = (seen: Case): boolean =>
+  isStep(seen, 'pending') && seen.facts.startsLeft > 0 && seen.ids.type !== 'approval';
 
 /** A verdict is dated by the API server's clock, a request for a fresh payload by a Lambda's. */
 const CLOCK_TOLERANCE_MS = 2000;

@@ -11,7 +11,7 @@ import {
   isReportCutOff,
   isRestarted,
   isStep,
-  mayRestart,
+  mayFollow,
 } from './verdict-case.ts';
 import { reasonOfCase, startedReason, stuckReason } from './verdict-reasons.ts';
 import { leave, type VerdictRow } from './verdict-row.ts';
@@ -72,10 +72,10 @@ export const RECORDED_ROWS: readonly VerdictRow[] = [
   {
     row: 10,
     kubernetes:
-      'failed with the verdict `restart`, not carried out yet; the newest Job of its step; it never started and a start is left',
+      'failed with the verdict `restart`, not carried out yet; the newest Job of its step; nothing says that it has started, and a start is left',
     terrakube: 'step `pending`, job `queue`',
     does: 'start again: claim, look again, set the job `pending`, mark the Job',
-    fits: (seen) => isRestartDue(seen) && seen.job?.status === 'queue' && mayRestart(seen),
+    fits: (seen) => isRestartDue(seen) && seen.job?.status === 'queue' && !hasStarted(seen) && mayFollow(seen),
     action: (seen) => ({
       kind: 'restart',
       phase: 'carryOut',
@@ -92,7 +92,7 @@ export const RECORDED_ROWS: readonly VerdictRow[] = [
       isRestartDue(seen) &&
       (seen.job?.status === 'running' ||
         isStep(seen, 'running') ||
-        seen.everStarted !== 'no' ||
+        seen.everStarted === 'yes' ||
         seen.job?.status === 'queue'),
     action: (seen) => ({
       kind: 'fail',
@@ -138,7 +138,11 @@ export const RECORDED_ROWS: readonly VerdictRow[] = [
   },
 ];
 
+/**
+ * That it never ran was proved when the verdict was recorded, and its pod is gone since. What counts then is any sign that it
+ * has started after that: the executor says so to Terrakube before it does anything.
+ */
 const hasStarted = (seen: Case): boolean =>
-  seen.everStarted !== 'no' || seen.job?.status === 'running' || isStep(seen, 'running');
+  seen.everStarted === 'yes' || seen.job?.status === 'running' || isStep(seen, 'running');
 
 const isTellable = (seen: Case): boolean => isOpen(seen) && (isLive(seen) || seen.side === 'ended');

@@ -59,7 +59,7 @@ export async function acceptJob(deps: AcceptDeps, request: HttpRequest, now: Epo
 }
 
 const bearerToken = ({ authorization }: HttpRequest): string | undefined =>
-  /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+  /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
 
 /** The path segment right before the end of the URL that Terrakube appends. */
 function pathSecret({ path }: HttpRequest): string | undefined {

@@ -20,7 +20,7 @@ export function readRequestedOptions(payload: Uint8Array): RequestedOptions {
   return {
     variables: Object.fromEntries(given.filter(isText).map((name) => [name, String(environment[name])])),
     notTexts: given.filter((name) => !isText(name)),
-    isOptedIn: Object.hasOwn(environment, OPT_IN),
+    isOptedIn: OPT_IN.some((name) => Object.hasOwn(environment, name)),
     fields: TELLING_FIELDS.filter((field) =>
       field.startsWith(COMMAND)
         ? commands.some((command) => Object.hasOwn(command, field.slice(COMMAND.length)))

@@ -33,7 +33,7 @@ describe('a step that may not have what its workspace asks for', () => {
       'a missing switch',
       {},
       { requireOptIn: true },
-      'this workspace does not have TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR',
+      'this workspace has neither TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR nor EPHEMERAL_OPT_IN',
     ],
   ])('has no Job, and its run says why: %s', async (_, variables, settings, title) => {
     const { settled, store, terrakube, log } = await deliver(variables, settings);

@@ -147,9 +147,31 @@ describe('GuardRails', () => {
     ['null', 'null', 'GuardRails: must be a JSON object'],
     ['a text', '"x"', 'GuardRails: must be a JSON object'],
     ['an unknown key', '{"serviceAccount":["x"]}', 'GuardRails.serviceAccount: is not a key of it'],
-    ['a pattern alone', '{"serviceAccounts":"x"}', 'GuardRails.serviceAccounts: must be a list of regular expressions'],
-    ['a broken pattern', '{"env":["ok","("]}', 'GuardRails.env.1: must be a list of regular expressions'],
-    ['a pattern that is none', '{"env":[1]}', 'GuardRails.env.0: must be a list of regular expressions'],
+    [
+      'a pattern alone',
+      '{"serviceAccounts":"x"}',
+      'GuardRails.serviceAccounts: must be a list of regular expressions, without repeated groups and with at most three of * and +',
+    ],
+    [
+      'a broken pattern',
+      '{"env":["ok","("]}',
+      'GuardRails.env.1: must be a list of regular expressions, without repeated groups and with at most three of * and +',
+    ],
+    [
+      'a pattern with a repeated group',
+      '{"env":["^([A-Z]+_?)+$"]}',
+      'GuardRails.env.0: must be a list of regular expressions, without repeated groups and with at most three of * and +',
+    ],
+    [
+      'a pattern with many repetitions',
+      '{"labels":["a*b*c*d{2,}$"]}',
+      'GuardRails.labels.0: must be a list of regular expressions, without repeated groups and with at most three of * and +',
+    ],
+    [
+      'a pattern that is none',
+      '{"env":[1]}',
+      'GuardRails.env.0: must be a list of regular expressions, without repeated groups and with at most three of * and +',
+    ],
     ['a broken quantity', '{"maxMemory":"8GB"}', 'GuardRails.maxMemory: must be a quantity, such as "8Gi"'],
     ['a negative quantity', '{"maxCpu":"-1"}', 'GuardRails.maxCpu: must be a quantity, such as "8Gi"'],
     ['a number', '{"maxCpu":4}', 'GuardRails.maxCpu: must be a quantity, such as "8Gi"'],
@@ -164,7 +186,7 @@ describe('GuardRails', () => {
 
   test('name all faults at once', () => {
     expect(faultsOf({ GuardRails: '{"env":["("],"maxCpu":"x","other":1}', RequireOptIn: '1' })).toBe(
-      'The settings are wrong. GuardRails.env.0: must be a list of regular expressions. ' +
+      'The settings are wrong. GuardRails.env.0: must be a list of regular expressions, without repeated groups and with at most three of * and +. ' +
         'GuardRails.maxCpu: must be a quantity, such as "8Gi". GuardRails.other: is not a key of it. ' +
         'RequireOptIn: must be true or false.',
     );

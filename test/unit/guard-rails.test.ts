@@ -24,7 +24,7 @@ const NAMED = [
   ['configMaps', 'EPHEMERAL_CONFIG_ENVFROM_CONFIG_MAP', 'team-a', 'team-a', {}],
   ['persistentVolumeClaims', 'PVC_CLAIM_NAME', 'team-a', 'team-a', { TF_PLUGIN_CACHE_DIR: '/cache' }],
   ['podAnnotations', 'EPHEMERAL_CONFIG_POD_ANNOTATIONS', 'team-a=b', 'team-a', {}],
-  ['env', 'EPHEMERAL_JOB_ENV_VARS', 'team-a=b', 'team-a', {}],
+  ['labels', 'EPHEMERAL_CONFIG_LABELS', 'team-a=b', 'team-a', {}],
   ['nodeSelectorKeys', 'EPHEMERAL_CONFIG_NODE_SELECTOR_TAGS', 'team-a=b', 'team-a', {}],
   ['tolerationKeys', 'EPHEMERAL_CONFIG_TOLERATIONS', 'team-a=b', 'team-a', {}],
 ] as const;
@@ -53,6 +53,26 @@ describe('a name', () => {
   });
   test.each(NAMED.slice(5))('is allowed when there is no list %s', (_key, variable, value) => {
     expect(refusalsOf({ [variable]: value })).toEqual([]);
+  });
+
+  test('of a variable is quoted when it looks like one', () => {
+    const none = { patterns: { env: [] } };
+    expect(refusalsOf({ EPHEMERAL_JOB_ENV_VARS: 'HTTP_PROXY=x' }, none)).toEqual([
+      {
+        variable: 'EPHEMERAL_JOB_ENV_VARS',
+        problem: 'is not allowed',
+        value: 'HTTP_PROXY',
+        fix: 'Leave it out or ask for less.',
+        allow: { key: 'env', value: ['^HTTP_PROXY$'] },
+      },
+    ]);
+    // The rest of a value that held a `;` and base64.
+    const refused = refusalsOf(
+      { EPHEMERAL_JOB_ENV_VARS: 'TOKEN=ab;c3VwZXJTZWNyZXQ=xyz' },
+      { patterns: { env: [/^TOKEN$/] } },
+    );
+    expect(refused).toHaveLength(1);
+    expect(JSON.stringify(refused)).not.toContain('c3Vw');
   });
 
   test('is compared up to 253 characters; a longer one is refused', () => {

@@ -49,6 +49,7 @@ test.each([null, 1, true, ['x'], {}])('a value that is no text is named: %j', (v
 
 test.each(['true', 'false', '', null])('the switch is on with any value: %j', (value) => {
   expect(environment({ TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR: value })).toEqual({ ...NOTHING, isOptedIn: true });
+  expect(environment({ EPHEMERAL_OPT_IN: value })).toEqual({ ...NOTHING, isOptedIn: true });
 });
 
 test('fields count when they are null, too, and of every command', () => {

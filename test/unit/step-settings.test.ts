@@ -112,12 +112,13 @@ describe('what the user reads', () => {
   test('about a workspace that did not ask for an executor of its own', () => {
     expect(toldOf({ EPHEMERAL_CPU_LIMIT: 'x' }, { requireOptIn: true })).toEqual(
       said(
-        'this workspace does not have TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR',
+        'this workspace has neither TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR nor EPHEMERAL_OPT_IN',
         'Only workspaces that ask for an executor of their own get one here (setting RequireOptIn).',
-        'Add the environment variable TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR=true to the workspace or its organization, or choose another executor.',
+        'Add the environment variable EPHEMERAL_OPT_IN=true to the workspace or its organization, or choose another executor. (With TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR Terrakube itself would have to reach the cluster.)',
       ),
     );
     expect(decide({ TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR: 'false' }, { requireOptIn: true })).toHaveProperty('settings');
+    expect(decide({ EPHEMERAL_OPT_IN: 'true' }, { requireOptIn: true })).toHaveProperty('settings');
   });
 });
 

@@ -284,8 +284,11 @@ describe('rows 10 and 11, a recorded restart', () => {
     );
     expect(decide({ outcome: due, terrakube: job('running') }).row).toBe(11);
   });
-  test.each(['yes', 'unknown'] as const)('row 11 fails a step whose container ran: %s', (everStarted) => {
-    expect(decide({ ids: apply, outcome: { ...due, everStarted } })).toMatchObject({
+  test('row 10 starts a step again whose pod is gone: that it never ran was proved before its Job was stopped', () => {
+    expect(kindOf({ outcome: { ...due, everStarted: 'unknown' } })).toBe('10 restart');
+  });
+  test('row 11 fails a step whose container ran', () => {
+    expect(decide({ ids: apply, outcome: { ...due, everStarted: 'yes' } })).toMatchObject({
       row: 11,
       action: { kind: 'fail', cause: 'startedAfterAll', reason: { advice: CAUTION } },
     });
