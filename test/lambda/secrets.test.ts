@@ -40,6 +40,7 @@ test('nothing secret is in a log line, an answer, a manifest or what Terrakube i
   try {
     await runWell(running);
     await runBadly(running);
+    seen.push(...(await observe(running)));
     seen.push(...(await badPosts(running)), ...running.lines);
     for (const { path } of running.stack.terrakube.requests) seen.push(path);
     for (const { path } of running.stack.cluster.stats.requests) seen.push(path);
@@ -49,7 +50,10 @@ test('nothing secret is in a log line, an answer, a manifest or what Terrakube i
 
   const outcomes = new Set(running.logs.flatMap(({ outcome }) => (typeof outcome === 'string' ? [outcome] : [])));
   expect([...outcomes].sort()).toEqual(
-    ['created', 'failed', 'invalid_body', 'payload', 'refused', 'retried', 'skipped', 'unauthorized', 'waiting'].sort(),
+    [
+      ...['created', 'failed', 'invalid_body', 'payload', 'refused', 'retried', 'skipped', 'unauthorized', 'waiting'],
+      ...['succeeded', 'missing'],
+    ].sort(),
   );
   expect(seen.length).toBeGreaterThan(100);
   const leaks = MARKERS.flatMap((marker) =>
@@ -116,6 +120,27 @@ async function runBadly({ stack }: RunningStack): Promise<void> {
   const large = { ...JSON.parse(body), variables: { large: `marker-variable ${'x'.repeat(800_000)}` } };
   await stack.lambda.invoke('dispatch', queueEvent({ body: JSON.stringify(large) }));
   await stack.lambda.invoke('dispatch', queueEvent({ body: body.replace(/"jobId":"\d+"/, '"jobId":"999999"') }));
+}
+
+/** Job-status: a Job as its watcher sends it, one that is gone, a cluster that is down, and an event that nobody can read. */
+async function observe({ stack, kubernetes }: RunningStack): Promise<readonly string[]> {
+  const { items } = await kubernetes.batch.listNamespacedJob({ namespace: 'terrakube' });
+  const ended = items.find(({ status: shown }) => shown?.conditions?.some(({ type }) => type === 'Complete'));
+  const job = { ...ended, kind: 'Job', apiVersion: 'batch/v1' };
+  const name = ended?.metadata?.name ?? '';
+  const gone = JSON.parse(JSON.stringify(job).replaceAll(name, 'job-999999-0123456789'));
+  const answers: string[] = [];
+  const invoke = async (detail: unknown) => {
+    const event = { source: 'terrakube.executor', 'detail-type': 'Kubernetes Job', detail };
+    answers.push((await stack.lambda.invoke('job-status', event)).payload);
+  };
+  await invoke(job);
+  await invoke({ ...gone, spec: { ...gone.spec, marker: 'marker-variable' } });
+  const words = status(500, 'InternalError', 'marker-variable');
+  stack.cluster.answerNext({ method: 'GET', path: new RegExp(`/jobs/${name}$`), status: 500, body: words });
+  await invoke(job);
+  await invoke({ kind: 'Job', metadata: payloadSecrets });
+  return answers;
 }
 
 /** What a stranger gets to read. */
