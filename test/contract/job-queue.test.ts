@@ -171,6 +171,19 @@ describe('a message that was received', () => {
     await Promise.all([1, 2].map((n) => handling.sendDeadLetter({ body: `dead ${n}`, attributes: {} })));
     expect(loads).toBe(1);
   });
+
+  test('loads the SDK again when that has failed', async () => {
+    let loads = 0;
+    const load = async () => {
+      loads += 1;
+      if (loads === 1) throw new Error('not now');
+      return createCalls();
+    };
+    const handling = createMessageHandling(load, { queueUrl: urlOf('Jobs'), deadLetterQueueUrl: urlOf('Dead') });
+    await expect(handling.sendDeadLetter({ body: 'dead', attributes: {} })).rejects.toThrow('not now');
+    await handling.sendDeadLetter({ body: 'dead', attributes: {} });
+    expect(loads).toBe(2);
+  });
 });
 
 describe('SQS itself', () => {

@@ -170,6 +170,12 @@ describe.each(['http', 'https'] as const)('a sender over %s', (protocol) => {
     expect(server.seen).toHaveLength(1);
   });
 
+  test('gives up on a server that is never silent and never done', async () => {
+    const server = await start(protocol, () => 'drip');
+    expect(await codeOf(createSender({ timeoutMs: 200 }).send(get(server)))).toBe('ETIMEDOUT');
+    expect(server.seen).toHaveLength(1);
+  });
+
   test('does not repeat a request that timed out on a kept connection', async () => {
     const server = await start(protocol);
     const { send } = createSender({ timeoutMs: 100 });

@@ -102,6 +102,12 @@ describe('a dispatch that is signed and holds its ids', () => {
   });
 });
 
+test('a token with blanks around it is the same token', async () => {
+  expect(await intake().accept(post({ authorization: `Bearer  ${TOKEN} ` }))).toMatchObject({
+    answer: { status: 202 },
+  });
+});
+
 describe('a dispatch that cannot be stored', () => {
   test('is an error when the queue cannot be reached, so that Terrakube sends it again', async () => {
     const accepted = intake({ queue: createInMemoryQueue(true) }).accept(post());

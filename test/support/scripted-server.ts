@@ -28,7 +28,9 @@ export type Reply =
       readonly body?: string | Buffer | object;
     }
   | 'reset'
-  | 'silence';
+  | 'silence'
+  /** A byte now and then, for ever. */
+  | 'drip';
 
 /** Decides about one request. */
 export type Script = (call: SeenCall) => Reply | Promise<Reply>;
@@ -94,6 +96,12 @@ export async function startScriptedServer(first: Script, certificates?: Certific
 
 function write(response: ServerResponse, reply: Reply): void {
   if (reply === 'silence') return;
+  if (reply === 'drip') {
+    response.writeHead(200);
+    const drops = setInterval(() => response.write('.'), 30);
+    response.on('close', () => clearInterval(drops));
+    return;
+  }
   if (reply === 'reset') {
     response.destroy();
     return;

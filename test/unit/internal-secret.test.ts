@@ -42,4 +42,11 @@ describe('the InternalSecret is read as Terrakube reads it', () => {
       problem: 'InternalSecret is empty; use the value that the Terrakube API has',
     });
   });
+
+  test('a key of 31 bytes is too short for HS256, one of 32 is not', () => {
+    expect(internalSecretKey(KEY.subarray(0, 31).toString('base64url'))).toEqual({
+      problem: 'InternalSecret is shorter than 32 bytes; Terrakube cannot use it either',
+    });
+    expect(internalSecretKey(KEY.subarray(0, 32).toString('base64url'))).toHaveProperty('key');
+  });
 });
