@@ -35,7 +35,7 @@ const warnings =
 const handle: Handle<SQSBatchResponse> = async (event, log) => {
   const settled = await Promise.all(
     parseQueueEvent(event).map(async (record) => {
-      const result = await settleMessage({ ...deps, log }, { ...record, request: parseDispatchMessage(record) });
+      const result = await settleMessage({ ...deps, log }, { ...record, read: () => parseDispatchMessage(record) });
       return result === 'again' ? [{ itemIdentifier: record.messageId }] : [];
     }),
   );

@@ -21,8 +21,14 @@ export interface ReceivedMessage {
   readonly receiveCount: number;
   readonly body: string;
   readonly attributes: Readonly<Record<string, string>>;
-  /** What the message asks for, or why nobody can read it. */
-  readonly request: DispatchRequest | OversizedRequest | { readonly problem: string };
+  /** Reads what the message asks for, or why nobody can read it. */
+  readonly read: () => Asked | Unreadable;
+}
+
+type Asked = DispatchRequest | OversizedRequest;
+
+interface Unreadable {
+  readonly problem: string;
 }
 
 /** What settling needs. */
@@ -37,18 +43,42 @@ export interface SettleDeps extends DispatchDeps {
 
 /** Settles one message. It never throws: a failure is an `again`. */
 export async function settleMessage(deps: SettleDeps, message: ReceivedMessage): Promise<'done' | 'again'> {
-  const { request, messageId } = message;
-  const watched = watchJobs(deps.jobs);
+  const request = readRequest(message);
+  return 'problem' in request ? moveAside(deps, message, request) : settle(deps, message, request);
+}
+
+/** A message that cannot even be looked at would otherwise fail its whole batch. */
+function readRequest({ read }: ReceivedMessage): Asked | Unreadable {
   try {
-    if ('problem' in request) {
-      await deps.messages.sendDeadLetter(message);
-      deps.log.error('message moved to the dead-letter queue', { messageId, reason: request.problem });
-      return 'done';
-    }
+    return read();
+  } catch (error) {
+    return { problem: `reading it fails (${error instanceof Error ? error.name : 'unexpected'})` };
+  }
+}
+
+async function moveAside(
+  deps: SettleDeps,
+  message: ReceivedMessage,
+  { problem }: Unreadable,
+): Promise<'done' | 'again'> {
+  const { messageId } = message;
+  try {
+    await deps.messages.sendDeadLetter(message);
+    deps.log.error('message moved to the dead-letter queue', { messageId, reason: problem });
+    return 'done';
+  } catch (error) {
+    const fields = { messageId, outcome: 'retried', ...deps.errorFields(error) };
+    return again(deps, message, growingDelay(deps, message, {}), fields);
+  }
+}
+
+async function settle(deps: SettleDeps, message: ReceivedMessage, request: Asked): Promise<'done' | 'again'> {
+  const watched = watchJobs(deps.jobs);
+  const ids = idFields(message, request);
+  try {
     const startedAt = deps.clock.now();
     const result = await dispatchJob({ ...deps, jobs: watched.jobs }, request);
-    const durationMs = elapsedMs(startedAt, deps.clock.now());
-    const fields = { ...fieldsOf(message), ...resultFields(result), durationMs };
+    const fields = { ...ids, ...resultFields(result), durationMs: elapsedMs(startedAt, deps.clock.now()) };
     if (result.outcome !== 'waiting' && result.outcome !== 'retried') {
       deps.log.info('dispatch settled', fields);
       return 'done';
@@ -58,11 +88,10 @@ export async function settleMessage(deps: SettleDeps, message: ReceivedMessage):
     return await again(deps, message, delayOf(deps, message, request, wait), fields);
   } catch (error) {
     const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
-    if (failure !== undefined && !('problem' in request))
-      await waitOn(deps, watched, request, { ...failure, mayRun: false });
+    if (failure !== undefined) await waitOn(deps, watched, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
-    return again(deps, message, delay, { ...fieldsOf(message), outcome: 'retried', ...deps.errorFields(error) });
+    return again(deps, message, delay, { ...ids, outcome: 'retried', ...deps.errorFields(error) });
   }
 }
 
@@ -126,10 +155,11 @@ function growingDelay(
   return retryDelay({ receiveCount, jitter: random(), atMost: bound ?? atMost, ...least });
 }
 
-function fieldsOf({ messageId, request }: ReceivedMessage): LogFields {
-  if ('problem' in request) return { messageId };
-  return { messageId, terrakubeJobId: request.ids.jobId, stepId: request.ids.stepId };
-}
+const idFields = ({ messageId }: ReceivedMessage, { ids }: Asked): LogFields => ({
+  messageId,
+  terrakubeJobId: ids.jobId,
+  stepId: ids.stepId,
+});
 
 const resultFields = (result: DispatchResult): LogFields =>
   'jobName' in result

@@ -181,6 +181,15 @@ describe('a message that nobody can read', () => {
     expect(store.createdNames()).toEqual([]);
   });
 
+  test('because reading it fails goes there, too, and fails nobody else', async () => {
+    const { deps, messages, log } = createDispatchWorld();
+    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const envelope = `{"source":"terrakube","detail-type":"Terrakube Job","time":"2026-11-24T20:41:37Z","detail":{"a":${nested}}}`;
+    expect(await settleMessage(deps, receivedMessage({ body: envelope }))).toBe('done');
+    expect(messages.deadLetters).toEqual([{ body: envelope, attributes: {} }]);
+    expect(log.lines).toMatchObject([{ level: 'error', reason: 'reading it fails (RangeError)' }]);
+  });
+
   test('comes again when the dead-letter queue does not take it', async () => {
     const { deps, messages, log } = createDispatchWorld();
     const sendDeadLetter = () => Promise.reject(new DispatcherError('queueUnavailable', 'refused.'));

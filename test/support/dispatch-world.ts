@@ -93,5 +93,5 @@ export function receivedMessage(
 ): ReceivedMessage {
   const record = { messageId: 'message-1', receiptHandle: 'receipt-1', body: '', receiveCount: 1, ...changes };
   const { attributes = {} } = changes;
-  return { ...record, attributes, request: parseDispatchMessage({ ...record, attributes, sentAt: NOON }) };
+  return { ...record, attributes, read: () => parseDispatchMessage({ ...record, attributes, sentAt: NOON }) };
 }
