@@ -29,6 +29,7 @@ const commands = {
   cli: [['cli/main.ts']],
   bench: [['bench/post-to-job.ts']],
   'bench:dispatch-rate': [['bench/dispatch-rate.ts']],
+  'bench:status': [['bench/status-to-terrakube.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
 

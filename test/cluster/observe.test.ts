@@ -117,7 +117,7 @@ describe.runIf(hasControllers)('job-status tells of a Job that was deleted', () 
   test.each(['Foreground', 'Background'])(
     'from its last document in the same batch (%s)',
     async (propagationPolicy) => {
-      const world = await auditedWorld('deleted', { isFlushed: true });
+      const world = await auditedWorld('deleted', { everyMs: Number.POSITIVE_INFINITY });
       try {
         const step = await world.dispatch();
         const job = `/apis/batch/v1/namespaces/${world.namespace}/jobs/${step.jobName}`;

@@ -52,8 +52,8 @@ export interface AuditedCluster {
 export interface AuditedOptions {
   /** The bearer token of job-status; by default that of its role. */
   readonly observer?: string;
-  /** Whether batches of the audit log come by {@link AuditedWorld.flush} only. */
-  readonly isFlushed?: boolean;
+  /** Between two looks at the audit log. Infinity looks at each {@link AuditedWorld.flush} only. Default as of the tail. */
+  readonly everyMs?: number;
   onTerrakube?(event: TerrakubeEvent): void;
 }
 
@@ -141,7 +141,7 @@ export async function startAuditedWorld(cluster: AuditedCluster, options: Audite
     file: cluster.auditLog,
     passes: filterPattern(await subscriptionPattern(namespace)),
     invoke: (batch) => jobStatus(deps, namespace, batch),
-    ...(options.isFlushed === true ? { everyMs: Number.POSITIVE_INFINITY } : {}),
+    ...(options.everyMs === undefined ? {} : { everyMs: options.everyMs }),
   });
   closers.push(tail.close);
   const client = createClusterClient({ url, caPem, token: tokens.admin });
