@@ -35,7 +35,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     (name === undefined ? process.stderr : process.stdout).write(`${USAGE}\n`);
     return name === undefined ? 2 : 0;
   }
-  const verb = verbs[name];
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   if (!verb) {
     process.stderr.write(`There is no verb "${name}".\n\n${USAGE}\n`);
     return 2;

@@ -63,7 +63,9 @@ async function see(deps: LookDeps, name: string): Promise<SeenJob | undefined> {
   if (!look) return undefined;
   const before = { ...look, unchangedSince: epochMs(look.unchangedSince - LATER_MS) };
   const again = await lookAtJob(deps, name, undefined, before);
-  const later = again && again.verdict.row !== look.verdict.row ? again.verdict : undefined;
+  // A Job that changes just now says nothing about later.
+  const isSame = JSON.stringify(again?.outcome) === JSON.stringify(look.outcome);
+  const later = isSame && again?.verdict.row !== look.verdict.row ? again?.verdict : undefined;
   return { name, start: startOf(name, look.ids, deps.installation) ?? 0, look, later };
 }
 

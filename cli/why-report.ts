@@ -2,6 +2,7 @@
 // token or an environment is in it, and words of others are quoted, without what looks like a secret.
 import { reasonOf } from '../lib/domain/failure-reasons.ts';
 import { type Reason, toldText } from '../lib/domain/failure-text.ts';
+import type { Finding } from '../lib/domain/finding.ts';
 import type { JobOutcome } from '../lib/domain/job-outcome.ts';
 import { quote } from '../lib/domain/quote.ts';
 import type { RecordedVerdict } from '../lib/domain/recorded-verdict.ts';
@@ -41,6 +42,8 @@ export interface JobReport extends Reason {
   readonly step?: StepReport;
   readonly kind: JobOutcome['kind'];
   readonly cause?: string;
+  /** Whether the step may be started again for this cause, if it provably never ran. */
+  readonly restartable?: boolean;
   readonly everStarted: string;
   readonly since?: string;
   readonly forSeconds?: number;
@@ -108,7 +111,7 @@ function stepReport(step: TerrakubeStep): StepReport {
 function jobReport({ name, start, look, later }: SeenJob): JobReport {
   const { ids, outcome, terrakube, verdict, now } = look;
   const step = typeof terrakube === 'object' ? findStep(terrakube, ids.stepId) : undefined;
-  const cause = causeOf(outcome);
+  const found = findingOf(outcome);
   const since = sinceOf(outcome);
   const intent = outcome.kind === 'missing' ? undefined : outcome.intent;
   return {
@@ -118,7 +121,7 @@ function jobReport({ name, start, look, later }: SeenJob): JobReport {
     stepId: ids.stepId,
     ...(step === undefined ? {} : { step: stepReport(step) }),
     kind: outcome.kind,
-    ...(cause === undefined ? {} : { cause }),
+    ...(found === undefined ? {} : { cause: found.cause, restartable: found.restartable }),
     everStarted: outcome.kind === 'missing' ? 'unknown' : (outcome.everStarted ?? 'unknown'),
     ...(since === undefined ? {} : { since: isoTime(since), forSeconds: Math.round(elapsedMs(since, now) / 1000) }),
     ...quoted(reasonOf(outcome, ids.type)),
@@ -128,9 +131,9 @@ function jobReport({ name, start, look, later }: SeenJob): JobReport {
   };
 }
 
-function causeOf(outcome: JobOutcome): string | undefined {
-  if (outcome.kind === 'waiting') return outcome.blocker?.cause;
-  return outcome.kind === 'failed' ? outcome.cause : undefined;
+function findingOf(outcome: JobOutcome): Finding | undefined {
+  if (outcome.kind === 'waiting') return outcome.blocker;
+  return outcome.kind === 'failed' ? outcome : undefined;
 }
 
 function sinceOf(outcome: JobOutcome): EpochMs | undefined {

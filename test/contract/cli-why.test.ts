@@ -169,6 +169,7 @@ describe('why', () => {
           step: { id: ids.stepId, number: 100, name: 'terraformPlan', status: 'pending' },
           kind: 'waiting',
           cause: 'imagePull',
+          restartable: false,
           everStarted: 'no',
           since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
           forSeconds: expect.any(Number),

@@ -199,5 +199,7 @@ describe('the command', () => {
     const unknown = await cli(['rendre']);
     expect(unknown.exitCode).toBe(2);
     expect(unknown.stderr).toMatch(/^There is no verb "rendre"\.\n\nnpm run --silent cli -- VERB …\n/);
+    // What every object has is no verb.
+    expect(await cli(['toString'])).toMatchObject({ exitCode: 2, stdout: '' });
   });
 });
