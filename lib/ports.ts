@@ -92,6 +92,8 @@ export interface JobQueue {
 export interface MessageHandling {
   /** Makes a message visible again after this time, so that it is delivered once more. */
   setDelay(receiptHandle: string, delay: Seconds): Promise<void>;
+  /** Puts a copy on the job queue, to be delivered after this time, 15 minutes at most. */
+  sendAgain(message: QueueMessage, delay: Seconds): Promise<void>;
   /** Puts a copy on the dead-letter queue. */
   sendDeadLetter(message: Omit<QueueMessage, 'groupId'>): Promise<void>;
 }

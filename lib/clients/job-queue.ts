@@ -17,6 +17,9 @@ export const createJobQueue = (sqs: Pick<Sqs, 'send'>, queueUrl: string): JobQue
       .catch(unavailable('does not take the message')),
 });
 
+/** The longest delay of a message that is sent. */
+const LONGEST_DELAY_SECONDS = 900;
+
 /** Where messages are given back to and moved to. */
 export interface MessageHandlingOptions {
   readonly queueUrl: string;
@@ -26,7 +29,7 @@ export interface MessageHandlingOptions {
 /**
  * Creates the receiving side.
  *
- * IAM: `sqs:ChangeMessageVisibility` on the job queue, `sqs:SendMessage` on the dead-letter queue.
+ * IAM: `sqs:ChangeMessageVisibility` and `sqs:SendMessage` on the job queue, `sqs:SendMessage` on the dead-letter queue.
  *
  * @param load loads the SDK on first use: most invocations need none of this.
  */
@@ -47,6 +50,17 @@ export function createMessageHandling(
     async setDelay(receiptHandle, delay) {
       const { changeVisibility } = await sqs();
       await changeVisibility(queueUrl, receiptHandle, delay).catch(unavailable('does not change the delay'));
+    },
+    async sendAgain({ body, attributes, groupId }, delay) {
+      const { send } = await sqs();
+      const sent = await send({
+        QueueUrl: queueUrl,
+        MessageBody: body,
+        MessageAttributes: stringAttributes(attributes),
+        MessageGroupId: groupId,
+        DelaySeconds: Math.min(delay, LONGEST_DELAY_SECONDS),
+      }).catch(unavailable('does not take the message again'));
+      if (sent !== 'sent') throw new DispatcherError('queueUnavailable', 'The job queue refuses the message.');
     },
     async sendDeadLetter({ body, attributes }) {
       const { send } = await sqs();

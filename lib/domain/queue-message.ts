@@ -2,13 +2,22 @@
 // large for every transport, as its ids and sizes alone, so that its step fails with the reason.
 import type { DispatchIds } from './dispatch-request.ts';
 import { MAX_FILE_PAYLOAD_BYTES } from './payload-secret.ts';
-import { type EpochMs, isoTime } from './time.ts';
+import { type DurationMs, durationMs, type EpochMs, isoTime } from './time.ts';
 
 /** Largest SQS message: body, attribute names, types and values together. */
 export const MAX_MESSAGE_BYTES = 1_048_576;
 
 /** Message attributes, all of them strings. */
 export const ATTRIBUTE = { acceptedAt: 'acceptedAt', encoding: 'encoding', kind: 'kind' } as const;
+
+/** `maxReceiveCount` of the job queue is 1000: SQS moves a message aside then, whatever it waits for. */
+const WORN_OUT_AFTER_DELIVERIES = 900;
+/** Terrakube ends its jobs after six hours. What waits for four times as long waits for nothing that we know of. */
+const SENT_AGAIN_FOR: DurationMs = durationMs(24 * 3_600_000);
+
+/** Says whether a message that waits should be replaced by a copy, before the queue takes it for one that nobody can act on. */
+export const isWornOut = (receiveCount: number, age: DurationMs): boolean =>
+  receiveCount >= WORN_OUT_AFTER_DELIVERIES && age < SENT_AGAIN_FOR;
 
 /** The part of a queue message that the content decides. */
 export interface MessageContent {

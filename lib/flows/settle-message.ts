@@ -5,8 +5,9 @@ import { readFailure } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { stepSelector } from '../domain/job-name.ts';
+import { ATTRIBUTE, isWornOut } from '../domain/queue-message.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
-import { durationMs, elapsedMs, type Seconds, seconds } from '../domain/time.ts';
+import { durationMs, elapsedMs, isoTime, type Seconds, seconds } from '../domain/time.ts';
 import { waitingLine } from '../domain/waiting.ts';
 import type { Log, LogFields, MessageHandling } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
@@ -85,14 +86,39 @@ async function settle(deps: SettleDeps, message: ReceivedMessage, request: Asked
     }
     const { on, reason, wait } = result;
     if (on !== undefined) await waitOn(deps, watched, request, { ...on, text: reason });
-    return await again(deps, message, delayOf(deps, message, request, wait), fields);
+    return await giveBack(deps, message, request, delayOf(deps, message, request, wait), fields);
   } catch (error) {
     const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
     if (failure !== undefined) await waitOn(deps, watched, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
-    return again(deps, message, delay, { ...ids, outcome: 'retried', ...deps.errorFields(error) });
+    const fields = { ...ids, outcome: 'retried', ...deps.errorFields(error) };
+    // What nobody foresaw ends on the dead-letter queue one day.
+    return error instanceof DispatcherError
+      ? giveBack(deps, message, request, delay, fields)
+      : again(deps, message, delay, fields);
   }
+}
+
+/** Lets a message wait; one that was delivered too often by a copy, whose age goes on counting. */
+async function giveBack(
+  deps: SettleDeps,
+  message: ReceivedMessage,
+  { ids, acceptedAt }: Asked,
+  delay: Seconds,
+  fields: LogFields,
+): Promise<'done' | 'again'> {
+  const { body, receiveCount, messageId } = message;
+  if (!isWornOut(receiveCount, elapsedMs(acceptedAt, deps.clock.now()))) return again(deps, message, delay, fields);
+  try {
+    const attributes = { [ATTRIBUTE.acceptedAt]: isoTime(acceptedAt), ...message.attributes };
+    await deps.messages.sendAgain({ body, attributes, groupId: ids.organizationId }, delay);
+  } catch (error) {
+    deps.log.warn('message not sent again', { messageId, ...deps.errorFields(error) });
+    return again(deps, message, delay, fields);
+  }
+  deps.log.info('dispatch settled', { ...fields, delaySeconds: delay });
+  return 'done';
 }
 
 /** Tells the user what is waited for, and Terrakube that somebody waits. When that fails, the message waits all the same. */

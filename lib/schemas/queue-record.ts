@@ -74,7 +74,7 @@ export function parseDispatchMessage(record: QueueRecord): DispatchRequest | Ove
   const envelope = v.safeParse(envelopeSchema, parseJsonBytes(bytes));
   if (envelope.success) {
     const { detail, time } = envelope.output;
-    return payloadRequest(Buffer.from(JSON.stringify(detail), 'utf8'), parseIsoTime(time) ?? record.sentAt);
+    return payloadRequest(Buffer.from(JSON.stringify(detail), 'utf8'), parseIsoTime(time) ?? acceptedAt);
   }
   return payloadRequest(bytes, acceptedAt);
 }

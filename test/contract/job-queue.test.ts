@@ -141,6 +141,36 @@ describe('a message that was received', () => {
     });
   });
 
+  test('is copied to its own queue with its attributes, and counted anew', async () => {
+    const attributes = { acceptedAt: '2026-11-24T20:41:37.504Z' };
+    await createHandling().sendAgain({ body: 'worn out', attributes, groupId: 'org-1' }, seconds(1));
+    expect(await receive('Jobs')).toBeUndefined();
+    expect(await receive('Jobs', 5)).toMatchObject({
+      body: 'worn out',
+      attributes: { acceptedAt: 'String 2026-11-24T20:41:37.504Z' },
+      receiveCount: '1',
+    });
+  });
+
+  test('is copied to its own queue with its group, after a quarter of an hour at most', async () => {
+    const inputs: unknown[] = [];
+    const send = async (input: unknown) => {
+      inputs.push(input);
+      return 'sent' as const;
+    };
+    const sqs = { ...createCalls(), send };
+    await createHandling(sqs).sendAgain({ body: 'worn out', attributes: {}, groupId: 'org-1' }, seconds(5000));
+    expect(inputs).toEqual([
+      {
+        QueueUrl: urlOf('Jobs'),
+        MessageBody: 'worn out',
+        MessageAttributes: {},
+        MessageGroupId: 'org-1',
+        DelaySeconds: 900,
+      },
+    ]);
+  });
+
   test('is copied to the dead-letter queue with its attributes', async () => {
     await createHandling().sendDeadLetter({ body: 'nobody can read it', attributes: { kind: 'strange' } });
     expect(await receive('Dead')).toMatchObject({

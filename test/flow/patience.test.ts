@@ -1,5 +1,6 @@
 // A step that waits: for minutes, past the life of its credentials, under Terrakube's sweep, and in the end in vain.
 import { describe, expect, test } from 'vitest';
+import { DispatcherError } from '../../lib/domain/errors.ts';
 import { recordText, startRecord } from '../../lib/domain/job-comments.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { PAYLOAD_KEY } from '../../lib/domain/payload-secret.ts';
@@ -27,6 +28,8 @@ const fullUntil =
   (store, sinceStart) => ({
     createJob: async (job) => (sinceStart() < endMs ? QUOTA : store.createJob(job)),
   });
+
+const unreadable = () => Promise.reject(new DispatcherError('clusterUnavailable', 'no answer.'));
 
 /** The access token in the payload that the executor of a Job is given. */
 function tokenOf(store: { allSecrets(): readonly { data?: Record<string, string> }[] }): unknown {
@@ -106,6 +109,35 @@ describe('a step that waits', () => {
     ]);
     expect(world.patches.filter(({ change }) => change.status !== undefined)).toEqual([]);
     expect(world.store.createdNames()).toEqual([]);
+  });
+
+  test.each<[string, WaitingOptions]>([
+    ['while dispatching is paused', { patience: { isPaused: true } }],
+    ['for a cluster that cannot be read', { jobs: () => ({ listJobs: unreadable }) }],
+  ])('twelve hours %s is still there, untold, and kept alive', async (_, options) => {
+    const world = createWaitingWorld({ ...options, sweepAfterMs: 60_000 });
+
+    await world.run(12 * 60 * MINUTE);
+
+    expect(world.wornOut()).toBe(0);
+    expect(world.isSwept()).toBe(false);
+    expect(world.patches.at(-1)?.atSeconds).toBeGreaterThan(12 * 3600 - 60);
+    expect(world.patches.at(-1)?.change.comments).toMatch(/, 43\d{3} s$/);
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'queue', steps: [{ status: 'pending' }] });
+  });
+
+  test('for a cluster that could not be read for eight hours runs, with fresh credentials', async () => {
+    const world = createWaitingWorld({
+      jobs: (store, sinceStart) => ({
+        listJobs: (selector) => (sinceStart() < 8 * 60 * MINUTE ? unreadable() : store.listJobs(selector)),
+      }),
+      sweepAfterMs: 60_000,
+    });
+
+    await world.run(9 * 60 * MINUTE);
+
+    expect(world.sentPayloads()).toBe(2);
+    expect(tokenOf(world.store)).toBe('token 2');
   });
 
   test('for an approval is not started again, since it would have to be approved again', async () => {

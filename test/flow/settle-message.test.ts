@@ -6,7 +6,7 @@ import { settleMessage } from '../../lib/flows/settle-message.ts';
 import type { JobStore } from '../../lib/ports.ts';
 import { DENIED, notAllowed, QUOTA, refuse, THROTTLED } from '../support/api-refusals.ts';
 import { INSTALLATION, ids, PAYLOAD_SECRETS, payload, terrakubeJob } from '../support/builders.ts';
-import { createDispatchWorld, receivedMessage } from '../support/dispatch-world.ts';
+import { createDispatchWorld, type DispatchWorld, receivedMessage } from '../support/dispatch-world.ts';
 import { tap } from '../support/tap.ts';
 
 const NAME = jobName(ids(), INSTALLATION, 1);
@@ -53,7 +53,7 @@ describe('a message that comes again', () => {
     [3, 20],
     [4, 30],
     [5, 30],
-    [1000, 30],
+    [899, 30],
   ])('after delivery %i waits %i s', async (receiveCount, delay) => {
     const world = createDispatchWorld();
     const jobs = { ...world.store, createJob: refuse({ status: 500, message: '' }) };
@@ -119,6 +119,64 @@ describe('a message that comes again', () => {
       code: 'queueUnavailable',
       reason: 'SQS does not change the delay.',
     });
+  });
+});
+
+describe('a message that has come too often to come again', () => {
+  const full = ({ store }: DispatchWorld) => ({ jobs: { ...store, createJob: refuse(QUOTA) } });
+  const unreadable = () => ({
+    terrakube: { getJob: () => Promise.reject(new DispatcherError('terrakubeUnavailable', '503.')) },
+  });
+  const copy = {
+    body: Buffer.from(payload()).toString('utf8'),
+    attributes: { acceptedAt: '2026-11-24T20:41:37.504Z' },
+    groupId: ids().organizationId,
+    delay: 30,
+  };
+  test.each([
+    ['because the cluster is full', 900, full, true],
+    ['because nothing can be read', 999, unreadable, true],
+    ['a little less often', 899, full, false],
+  ])('%s is replaced by a copy with its age', async (_, receiveCount, changesOf, isReplaced) => {
+    const world = createDispatchWorld();
+    const changes = { ...world.deps, ...changesOf(world) };
+    const terrakube = { ...world.terrakube, ...changes.terrakube };
+    const settled = await world.deliver({ ...changes, terrakube }, { receiveCount });
+    expect(settled).toBe(isReplaced ? 'done' : 'again');
+    expect(world.messages.sentAgain).toEqual(isReplaced ? [copy] : []);
+    expect(world.messages.delays).toHaveLength(isReplaced ? 0 : 1);
+    expect(world.log.lines.at(-1)).toMatchObject({ message: 'dispatch settled', delaySeconds: 30 });
+  });
+
+  test('and has no time of its own takes the one that it was received with along', async () => {
+    const world = createDispatchWorld();
+    const { body } = copy;
+    const deps = { ...world.deps, ...full(world) };
+    expect(await settleMessage(deps, receivedMessage({ body, receiveCount: 900 }))).toBe('done');
+    expect(world.messages.sentAgain).toEqual([copy]);
+  });
+
+  test('waits once more when the queue does not take the copy', async () => {
+    const world = createDispatchWorld();
+    const sendAgain = () => Promise.reject(new DispatcherError('queueUnavailable', 'refused.'));
+    const messages = { ...world.messages, sendAgain };
+    expect(await world.deliver({ ...full(world), messages }, { receiveCount: 950 })).toBe('again');
+    expect(world.messages.delays).toEqual([['receipt-1', 30]]);
+    expect(world.log.lines).toMatchObject([
+      { level: 'warn', message: 'message not sent again', code: 'queueUnavailable' },
+      { message: 'dispatch settled' },
+    ]);
+  });
+
+  test('for a reason that nobody foresaw, or for a day, is left to the dead-letter queue', async () => {
+    const unforeseen = createDispatchWorld();
+    const listJobs = () => Promise.reject(new TypeError('x'));
+    expect(await unforeseen.deliver({ jobs: { ...unforeseen.store, listJobs } }, { receiveCount: 950 })).toBe('again');
+    const old = createDispatchWorld();
+    old.clock.advance(24 * 3_600_000);
+    const terrakube = { ...old.terrakube, ...unreadable().terrakube };
+    expect(await old.deliver({ terrakube }, { receiveCount: 950 })).toBe('again');
+    expect([...unforeseen.messages.sentAgain, ...old.messages.sentAgain]).toEqual([]);
   });
 });
 

@@ -51,18 +51,28 @@ export function createInMemoryQueue(isDown = false): InMemoryQueue {
 export interface InMemoryMessageHandling extends MessageHandling {
   /** Delays in seconds, by receipt handle. */
   readonly delays: readonly (readonly [string, number])[];
+  /** Copies on the job queue, with their delays in seconds. */
+  readonly sentAgain: readonly (QueueMessage & { readonly delay: number })[];
   readonly deadLetters: readonly Omit<QueueMessage, 'groupId'>[];
 }
 
 /** Creates the receiving side. */
 export function createInMemoryMessageHandling(): InMemoryMessageHandling {
   const delays: (readonly [string, number])[] = [];
+  const sentAgain: (QueueMessage & { readonly delay: number })[] = [];
   const deadLetters: Omit<QueueMessage, 'groupId'>[] = [];
   return {
     delays,
+    sentAgain,
     deadLetters,
     async setDelay(receiptHandle, delay) {
       delays.push([receiptHandle, delay]);
+    },
+    async sendAgain(message, delay) {
+      if (sqsAnswer(message) !== 'sent') {
+        throw new DispatcherError('queueUnavailable', 'The job queue refuses the message.');
+      }
+      sentAgain.push({ ...message, delay });
     },
     async sendDeadLetter({ body, attributes }) {
       if (sqsAnswer({ body, attributes }) !== 'sent') {

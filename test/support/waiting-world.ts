@@ -4,7 +4,7 @@ import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import type { Patience } from '../../lib/domain/payload-age.ts';
 import { type DurationMs, type EpochMs, epochMs, isoTime } from '../../lib/domain/time.ts';
 import { settleMessage } from '../../lib/flows/settle-message.ts';
-import type { JobStore, TerrakubeChange } from '../../lib/ports.ts';
+import type { JobStore, QueueMessage, TerrakubeChange } from '../../lib/ports.ts';
 import { ids, NOON, patience, payload } from './builders.ts';
 import { createDispatchWorld, type DispatchWorld, messageOf } from './dispatch-world.ts';
 
@@ -31,6 +31,8 @@ export interface WaitingWorld extends DispatchWorld {
   /** Payloads that Terrakube sent, the first one included. */
   readonly sentPayloads: () => number;
   readonly isSwept: () => boolean;
+  /** Messages that SQS moved to the dead-letter queue, because they were delivered too often. */
+  readonly wornOut: () => number;
 }
 
 interface Waiting {
@@ -39,6 +41,9 @@ interface Waiting {
   receiveCount: number;
   visibleAt: number;
 }
+
+/** `maxReceiveCount` of the job queue. */
+const MOST_DELIVERIES = 1000;
 
 /** How long Terrakube takes to send a step again, and intake to accept it. */
 const RESEND_MS = 1000;
@@ -55,6 +60,7 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
   let sent = 0;
   let changedAt: number = NOON;
   let isSwept = false;
+  let wornOut = 0;
   const send = (acceptedAt: number): void => {
     sent += 1;
     for (let copy = 0; copy < (options.copies ?? 1); copy += 1) {
@@ -88,10 +94,20 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
   };
   const jobs = { ...world.deps.jobs, ...options.jobs?.(world.deps.jobs, sinceStart) };
   const deliver = async (message: Waiting): Promise<void> => {
+    if (message.receiveCount === MOST_DELIVERIES) {
+      wornOut += 1;
+      queue.splice(queue.indexOf(message), 1);
+      return;
+    }
     message.receiveCount += 1;
     const delays: number[] = [];
-    const messages = { ...world.deps.messages, setDelay: async (_: string, delay: number) => void delays.push(delay) };
     const { acceptedAt, receiveCount, number } = message;
+    const messages = {
+      ...world.deps.messages,
+      setDelay: async (_: string, delay: number) => void delays.push(delay),
+      sendAgain: async (_: QueueMessage, delay: number) =>
+        void queue.push({ acceptedAt, number, receiveCount: 0, visibleAt: world.clock.now() + delay * 1000 }),
+    };
     const deps = { ...world.deps, jobs, terrakube, messages, patience: patience(options.patience) };
     const received = messageOf(of, { payload: payloadOf(of, number), acceptedAt, receiveCount });
     const result = await settleMessage(deps, received);
@@ -105,6 +121,7 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
     patches,
     sentPayloads: () => sent,
     isSwept: () => isSwept,
+    wornOut: () => wornOut,
     async run(limitMs) {
       while (queue.length > 0 && sinceStart() < limitMs) {
         const next = queue.reduce((one, other) => (other.visibleAt < one.visibleAt ? other : one));

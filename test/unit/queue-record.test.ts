@@ -135,10 +135,13 @@ describe('the time at which a request was accepted', () => {
   ])('%s', (_, attributes, expected) => {
     expect(parseDispatchMessage(record({ attributes }))).toMatchObject({ acceptedAt: expected });
   });
-  test('is the time of sending when that of an envelope cannot be read', () => {
+  test.each([
+    ['is the time of sending when that of an envelope cannot be read', {}, SENT],
+    ['is the one that a copy took along when that of an envelope cannot be read', { acceptedAt: ACCEPTED_AT }, NOON],
+  ])('%s', (_, attributes, expected) => {
     const detail = JSON.parse(Buffer.from(payload()).toString('utf8'));
     const body = JSON.stringify({ source: 'terrakube', 'detail-type': 'Terrakube Job', time: 'soon', detail });
-    expect(parseDispatchMessage(record({ body, attributes: {} }))).toMatchObject({ acceptedAt: SENT });
+    expect(parseDispatchMessage(record({ body, attributes }))).toMatchObject({ acceptedAt: expected });
   });
 });
 
