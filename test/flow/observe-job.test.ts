@@ -205,6 +205,18 @@ describe('fail and tell', () => {
   });
 });
 
+test('a Terrakube that loses a write is written to once in each look', async () => {
+  const world = createObserveWorld({
+    job: endedJob({ ended: 'Failed' }),
+    pods: [podOf({ status: terminated('OOMKilled', 137) })],
+    terrakube: executing(),
+    around: async (method, call) => (method === 'patchStep' ? undefined : call()),
+  });
+  world.clock.advance(61_000);
+  await world.observe();
+  expect(world.writes).toEqual(['appendLog', 'patchStep']);
+});
+
 describe('patchJob, patchStep and annotate', () => {
   test('a job without a step to run is cancelled when ours was', async () => {
     const world = createObserveWorld({
