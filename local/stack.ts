@@ -5,14 +5,15 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DISPATCH_PATH } from '../lib/domain/http.ts';
 import { type AwsApis, startAwsApis } from './aws/aws-apis.ts';
-import { LOCAL_ACCOUNT, LOCAL_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
+import { JOB_STATUS_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
+import { createAuthenticator, IDENTITIES } from './aws/identities.ts';
 import { type LocalQueues, startQueues } from './aws/sqs.ts';
-import { verifyEksToken } from './aws/verify-eks-token.ts';
 import { type ClusterChange, type ClusterOptions, type StandInCluster, startCluster } from './cluster/cluster.ts';
 import { EXECUTOR_SECRET, seedExecutorSecret } from './executor-secret.ts';
+import { startJobStatusFeed } from './job-status-feed.ts';
 import { type KubeletOptions, startKubelet } from './kubelet/kubelet.ts';
 import { startFrontDoor } from './lambda/front-door.ts';
-import { startQueuePoller } from './lambda/queue-poller.ts';
+import { startPollers } from './lambda/pollers.ts';
 import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './lambda/read-template.ts';
 import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
 import type { LambdaFunction, LogLine } from './lambda/sandbox.ts';
@@ -23,9 +24,8 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const CLUSTER_NAME = 'local';
 /** The namespace of executors, unless a parameter says otherwise: the default of template.yaml. */
 export const NAMESPACE = 'terrakube';
-/** The local kubelet's own bearer token, as a bootstrap token on a real node. */
-const KUBELET_USER = 'system:node:local';
-const DISPATCH_ROLE_ARN = `arn:aws:sts::${LOCAL_ACCOUNT}:assumed-role/dispatch/local`;
+/** The function whose role may look at more than dispatch may; nothing in template.yaml invokes it by itself. */
+const JOB_STATUS = 'job-status';
 const INTERNAL_SECRET_NAME = 'terrakube-internal-secret';
 /** No setting of the local run needs a real image: the kubelet starts a process in its place. */
 const EXECUTOR_IMAGE = 'azbuilder/executor:2.33.0';
@@ -47,6 +47,8 @@ export interface StackOptions {
     readonly cluster: LocalCluster;
     readonly terrakube: StandInTerrakube;
   }): Promise<{ readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } }>;
+  /** Whether job-status is told every change of Jobs, Pods and Events; default is false. */
+  readonly jobStatus?: boolean;
   /** False leaves messages on the queues; default is true. */
   readonly pollers?: boolean;
   /** Front door's port; default is a free one. */
@@ -156,13 +158,20 @@ async function holdCluster<Cluster extends LocalCluster>(
   start: ClusterStarter<Cluster>,
   options: StackOptions,
   keep: Keep,
-): Promise<Pick<Dispatcher<Cluster>, 'cluster' | 'clusterToken'>> {
+): Promise<Pick<Dispatcher<Cluster>, 'cluster' | 'clusterToken'> & { readonly bell: Bell }> {
   const clusterToken = randomBytes(24).toString('base64url');
-  return { cluster: keep(await start(clusterOptions(clusterToken, options))), clusterToken };
+  const bell: Bell = {};
+  return { cluster: keep(await start(clusterOptions(clusterToken, options, bell))), clusterToken, bell };
+}
+
+/** Who is told the changes of the cluster, once there is somebody. */
+interface Bell {
+  ring?: (change: ClusterChange) => void;
 }
 
 /** What the parts stand between. */
 interface World extends Pick<Dispatcher, 'cluster' | 'clusterToken' | 'internalSecret'> {
+  readonly bell: Bell;
   readonly terrakubeUrl: string;
   /** The addresses that the functions are given. */
   readonly seen: { readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } };
@@ -180,7 +189,7 @@ async function startParts(
         [CLUSTER_NAME, { endpoint: seen.cluster.url, certificateAuthorityData: base64(seen.cluster.caPem) }],
       ]),
       secrets: new Map([[INTERNAL_SECRET_NAME, internalSecret]]),
-      credentials: [LOCAL_CREDENTIALS],
+      credentials: IDENTITIES.map(({ credentials }) => credentials),
     }),
   );
   const template = await loadTemplate(path.join(ROOT, 'template.yaml'));
@@ -201,6 +210,9 @@ async function startParts(
   );
   const front = keep(await startFrontDoor(frontDoorOptions(functions, lambda, options)));
   if (options.pollers ?? true) for (const poller of startPollers(functions, queues, lambda)) keep(poller);
+  if (options.jobStatus) {
+    world.bell.ring = keep(startJobStatusFeed({ invoke: (event) => lambda.invoke(JOB_STATUS, event) })).ring;
+  }
   await startExecutors(world, options, keep);
   return { dispatchUrl: front.url + DISPATCH_PATH, queues, aws, lambda, functions };
 }
@@ -238,15 +250,15 @@ function demoExecutor(): Pick<KubeletOptions, 'executor' | 'environment'> {
 
 const namespaceOf = ({ parameters }: StackOptions): string => parameters?.['ExecutorEphemeralNamespace'] ?? NAMESPACE;
 
-function clusterOptions(clusterToken: string, options: StackOptions): ClusterOptions {
+function clusterOptions(clusterToken: string, options: StackOptions, bell: Bell): ClusterOptions {
+  const onChange = (change: ClusterChange): void => {
+    options.onClusterChange?.(change);
+    bell.ring?.(change);
+  };
   return {
     namespaces: [namespaceOf(options)],
-    authenticate: async (token: string) => {
-      if (token === clusterToken) return KUBELET_USER;
-      const identities = [{ arn: DISPATCH_ROLE_ARN, credentials: LOCAL_CREDENTIALS }];
-      return (await verifyEksToken(token, { clusterName: CLUSTER_NAME, identities, now: Date.now() }))?.arn;
-    },
-    ...(options.onClusterChange === undefined ? {} : { onChange: options.onClusterChange }),
+    authenticate: createAuthenticator(CLUSTER_NAME, clusterToken),
+    ...(options.onClusterChange === undefined && !options.jobStatus ? {} : { onChange }),
   };
 }
 
@@ -259,7 +271,9 @@ function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string, more 
     AWS_ENDPOINT_URL_SECRETS_MANAGER: awsUrl,
     AWS_REGION: LOCAL_REGION,
   };
-  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: { ...environment, ...endpoints, ...more } };
+  const own = name === JOB_STATUS ? { credentials: JOB_STATUS_CREDENTIALS } : {};
+  const variables = { ...environment, ...endpoints, ...more };
+  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: variables, ...own };
 }
 
 function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port, host }: StackOptions) {
@@ -267,27 +281,6 @@ function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRunt
   if (!intake) throw new Error('template.yaml has no function with an Api event');
   const invoke = (event: unknown) => lambda.invoke(intake.name, event);
   return { invoke, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) };
-}
-
-function startPollers(functions: readonly FunctionSpec[], queues: LocalQueues, lambda: LambdaRuntime) {
-  return functions.flatMap(({ name, events }) =>
-    events.flatMap((event) => {
-      if (event.kind !== 'sqs') return [];
-      const queue = queues.queues[event.queue];
-      if (!queue) throw new Error(`template.yaml has no queue ${event.queue}`);
-      return [
-        startQueuePoller({
-          client: queues.client,
-          queueUrl: queue.url,
-          queueArn: queue.arn,
-          invoke: (batch) => lambda.invoke(name, batch),
-          batchSize: event.batchSize,
-          maximumConcurrency: event.maximumConcurrency ?? 2,
-          reportBatchItemFailures: event.reportBatchItemFailures,
-        }),
-      ];
-    }),
-  );
 }
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');

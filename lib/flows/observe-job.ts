@@ -87,7 +87,12 @@ const observed = ({ ids, outcome, verdict }: Look, deed: Deed): Observed => ({
   row: verdict.row,
   action: verdict.action.kind,
   deed,
-  outcome: 'cause' in outcome ? `${outcome.kind}: ${outcome.cause}` : outcome.kind,
+  outcome: outcomeWord(outcome),
   terrakubeJobId: ids.jobId,
   stepId: ids.stepId,
 });
+
+function outcomeWord(outcome: Look['outcome']): string {
+  const cause = outcome.kind === 'waiting' ? outcome.blocker?.cause : 'cause' in outcome ? outcome.cause : undefined;
+  return cause === undefined ? outcome.kind : `${outcome.kind}: ${cause}`;
+}

@@ -19,3 +19,10 @@ export const LOCAL_CREDENTIALS: AwsCredentials = {
   secretAccessKey: 'local-secret-access-key-of-the-dispatcher',
   sessionToken: 'local-session-token',
 };
+
+/** Those of job-status, whose role is another one. */
+export const JOB_STATUS_CREDENTIALS: AwsCredentials = {
+  accessKeyId: 'ASIALOCALJOBSTATUS00',
+  secretAccessKey: 'local-secret-access-key-of-job-status',
+  sessionToken: 'local-session-token-of-job-status',
+};

@@ -22,13 +22,15 @@ export function awsInSecondFile(found: Set<string>): Plugin {
   };
 }
 
-/** Modules of the SDK that Lambda functions never reach, each with what stands in for it. */
+/** Modules of the SDK and of Powertools that Lambda functions never reach, each with what stands in for it. */
 const UNREACHED: readonly {
   readonly module: RegExp;
   readonly contents: string;
   readonly why: string;
   /** Only the SDK's clients reach it; the signer alone does not. */
   readonly ofClients: boolean;
+  /** Only the main file reaches it. */
+  readonly isOfMain?: boolean;
 }[] = [
   {
     module: /@aws-sdk[\\/]credential-provider-node[\\/]/,
@@ -55,14 +57,22 @@ const UNREACHED: readonly {
     why: 'signatures of messages in a stream of events',
     ofClients: false,
   },
+  {
+    module: /@aws-lambda-powertools[\\/]logger[\\/]lib[\\/]esm[\\/]logBuffer\.js$/,
+    contents: 'export class SizedItem {} export class SizedSet extends Set {} export class CircularMap extends Map {}',
+    why: 'a buffer of log lines, which nobody switches on',
+    ofClients: false,
+    isOfMain: true,
+  },
 ];
 
 /**
  * Replaces {@link UNREACHED} modules. It is an error when one of them is not met: then the SDK's layout has changed.
  *
  * @param hasClients whether the bundle holds one of the SDK's clients; else it holds the signer alone.
+ * @param isMain whether it is a function's main file.
  */
-export function withoutUnreachedModules(hasClients: boolean): Plugin {
+export function withoutUnreachedModules(hasClients: boolean, isMain = true): Plugin {
   const met = new Set<RegExp>();
   return {
     name: 'without-unreached-modules',
@@ -79,8 +89,11 @@ export function withoutUnreachedModules(hasClients: boolean): Plugin {
         return { contents: JSON.stringify({ version }), loader: 'json' };
       });
       build.onEnd(() => {
-        const missed = UNREACHED.filter(({ module, ofClients }) => (hasClients || !ofClients) && !met.has(module));
-        return { errors: missed.map(({ module }) => ({ text: `the AWS SDK has no module ${module} any more` })) };
+        const missed = UNREACHED.filter(
+          ({ module, ofClients, isOfMain = false }) =>
+            (hasClients || !ofClients) && (isMain || !isOfMain) && !met.has(module),
+        );
+        return { errors: missed.map(({ module }) => ({ text: `no package has module ${module} any more` })) };
       });
     },
   };

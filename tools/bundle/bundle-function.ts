@@ -49,7 +49,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...common(root),
       stdin: { contents, resolveDir: root, loader: 'ts' },
       outfile: path.join(folder, 'aws.cjs'),
-      plugins: [withoutUnreachedModules(true)],
+      plugins: [withoutUnreachedModules(true, false)],
     });
     files.push(keep(root, name, 'aws.cjs', second));
   }
@@ -71,6 +71,7 @@ const common = (root: string) =>
     conditions: ['module', 'import'],
     sourcemap: 'external',
     legalComments: 'none',
+    charset: 'utf8',
     logLevel: 'silent',
     metafile: true,
     write: false,
