@@ -2,7 +2,7 @@
 // counts), and they are the one place where the number of fresh payloads that a step has asked for outlives the
 // messages and the Jobs. The record of starts is the prefix; what the step waits for follows it.
 import type { StepId } from './dispatch-request.ts';
-import { type DurationMs, durationMs, type EpochMs, isoTime, parseIsoTime, type Seconds, seconds } from './time.ts';
+import { type DurationMs, durationMs, type EpochMs, isoTime, parseIsoTime } from './time.ts';
 
 /** What was asked for: a start of this step with a fresh payload. */
 export interface StartRecord {
@@ -40,17 +40,19 @@ export function waitingComments(record: StartRecord | undefined, text: string, a
   return `${prefix}waiting: ${text.slice(0, LIMIT - prefix.length - ending.length - 9)}${ending}`;
 }
 
-/** At most as often as this. Terrakube 2.33.0 gives up a job in its queue after 60 s without a change. */
-const PING_EVERY: Seconds = seconds(30);
-/** Most waits are over sooner; each write that is not made cannot meet one of the executor. */
-const FIRST_PING_AFTER: DurationMs = durationMs(20_000);
+/**
+ * At most as often as this, and not before the first of it: most waits are over sooner, and each write that is not made
+ * cannot meet one of the executor. Terrakube 2.33.0 gives up a job in its queue after 60 s without a change. A waiting
+ * message is looked at after 23 to 30 s, so each look writes; were one of them too early, the next would come too late.
+ */
+const PING_EVERY: DurationMs = durationMs(20_000);
 
 /** Says whether the job should be kept alive now. @param age of the payload, which the last ping's text ends with. */
 export function isPingDue(comments: string | null, age: DurationMs): boolean {
-  if (age < FIRST_PING_AFTER) return false;
+  if (age < PING_EVERY) return false;
   const last = /waiting: .*, (\d{1,9}) s$/s.exec(comments ?? '')?.[1];
   if (last === undefined) return true;
   const sinceLast = durationMs(age - Number(last) * 1000);
   // The age of another payload: the ping was for an earlier start.
-  return sinceLast < 0 || sinceLast >= (PING_EVERY - 1) * 1000;
+  return sinceLast < 0 || sinceLast >= PING_EVERY;
 }

@@ -57,24 +57,52 @@ describe.each([60_000, 300_000])(
       expect(renewals[0]?.atSeconds).toBeLessThanOrEqual(1530);
     });
 
-    test('is kept alive at most every 30 seconds, with a text that counts on', async () => {
-      const world = createWaitingWorld({ jobs: fullUntil(10 * MINUTE), sweepAfterMs });
+    test.each([1, 2, 3, 4, 5])(
+      'is kept alive every 20 to 35 seconds, with a text that counts on (%i)',
+      async (seed) => {
+        const world = createWaitingWorld({ jobs: fullUntil(40 * MINUTE), sweepAfterMs, seed });
 
-      await world.run(60 * MINUTE);
+        await world.run(60 * MINUTE);
 
-      const pings = world.patches.map(({ atSeconds }) => atSeconds);
-      const gaps = pings.slice(1).map((at, index) => at - (pings[index] ?? 0));
-      expect(pings.length).toBeGreaterThan(10);
-      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(29);
-      expect(world.patches[0]?.change).toEqual({
-        comments: `waiting: ${QUOTA_LINE.slice('terrakube-dispatcher: waiting: '.length)}, ${pings[0]} s`,
-      });
-    });
+        const changes = [0, ...world.patches.map(({ atSeconds }) => atSeconds)];
+        const gaps = changes.slice(1).map((at, index) => at - (changes[index] ?? 0));
+        expect(gaps.length).toBeGreaterThan(80);
+        // The seconds are cut, and Terrakube needs one of them to send the step again.
+        expect(Math.max(...gaps)).toBeLessThanOrEqual(35 + 1);
+        // Asking for a fresh payload is a change, too, but none that waits for its time.
+        const pings = world.patches
+          .filter(({ change }) => change.status === undefined)
+          .map(({ atSeconds }) => atSeconds);
+        const between = pings.slice(1).map((at, index) => at - (pings[index] ?? 0));
+        expect(Math.min(...between)).toBeGreaterThanOrEqual(19);
+        expect(world.patches[0]?.change).toEqual({
+          comments: `waiting: ${QUOTA_LINE.slice('terrakube-dispatcher: waiting: '.length)}, ${pings[0]} s`,
+        });
+      },
+    );
   },
 );
 
 describe('a step that waits', () => {
-  test('without keep-alive is looked at every five minutes, and swept', async () => {
+  test('without keep-alive is looked at every five minutes in the end', async () => {
+    const world = createWaitingWorld({
+      // A wait whose cause does not ask to be looked at more often, as a quota does.
+      jobs: () => ({ listJobs: unreadable }),
+      patience: { keepAlive: false },
+    });
+
+    await world.run(60 * MINUTE);
+
+    const gaps = world.deliveries.slice(1).map((at, index) => at - (world.deliveries[index] ?? 0));
+    const lasting = gaps.slice(6);
+    expect(lasting.length).toBeGreaterThan(5);
+    expect(Math.min(...lasting)).toBeGreaterThanOrEqual(225);
+    expect(Math.max(...lasting)).toBeLessThanOrEqual(300);
+    expect(Math.max(...lasting)).toBeGreaterThan(270);
+    expect(world.patches).toEqual([]);
+  });
+
+  test('without keep-alive for a quota is looked at every half minute all the same, and swept', async () => {
     const world = createWaitingWorld({
       jobs: fullUntil(20 * MINUTE),
       sweepAfterMs: 60_000,
@@ -83,6 +111,8 @@ describe('a step that waits', () => {
 
     await world.run(60 * MINUTE);
 
+    const gaps = world.deliveries.slice(1).map((at, index) => at - (world.deliveries[index] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(30);
     expect(world.patches).toEqual([]);
     expect(world.isSwept()).toBe(true);
     expect(world.store.createdNames()).toEqual([]);

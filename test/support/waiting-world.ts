@@ -18,6 +18,8 @@ export interface WaitingOptions {
   readonly sweepAfterMs?: number;
   /** Every message is delivered this often. */
   readonly copies?: number;
+  /** Of the jitter; another seed is another run. */
+  readonly seed?: number;
 }
 
 /** What happened. */
@@ -28,6 +30,8 @@ export interface WaitingWorld extends DispatchWorld {
   readonly story: readonly string[];
   /** PATCHes of the job, with their second. */
   readonly patches: readonly { readonly atSeconds: number; readonly change: TerrakubeChange }[];
+  /** The second of each delivery. */
+  readonly deliveries: readonly number[];
   /** Payloads that Terrakube sent, the first one included. */
   readonly sentPayloads: () => number;
   readonly isSwept: () => boolean;
@@ -54,6 +58,8 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
   const world = createDispatchWorld({ ids: of });
   const sinceStart = (): DurationMs => (world.clock.now() - NOON) as DurationMs;
   const seconds = (): number => Math.floor(sinceStart() / 1000);
+  const random = seededRandom(options.seed ?? 1);
+  const deliveries: number[] = [];
   const story: string[] = [];
   const patches: { atSeconds: number; change: TerrakubeChange }[] = [];
   const queue: Waiting[] = [];
@@ -108,7 +114,8 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
       sendAgain: async (_: QueueMessage, delay: number) =>
         void queue.push({ acceptedAt, number, receiveCount: 0, visibleAt: world.clock.now() + delay * 1000 }),
     };
-    const deps = { ...world.deps, jobs, terrakube, messages, patience: patience(options.patience) };
+    const deps = { ...world.deps, jobs, terrakube, messages, random, patience: patience(options.patience) };
+    deliveries.push(seconds());
     const received = messageOf(of, { payload: payloadOf(of, number), acceptedAt, receiveCount });
     const result = await settleMessage(deps, received);
     if (result === 'done') queue.splice(queue.indexOf(message), 1);
@@ -119,6 +126,7 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
     ...world,
     story,
     patches,
+    deliveries,
     sentPayloads: () => sent,
     isSwept: () => isSwept,
     wornOut: () => wornOut,
@@ -139,3 +147,14 @@ export function createWaitingWorld(options: WaitingOptions = {}): WaitingWorld {
 /** Each payload has credentials of its own. */
 const payloadOf = (of: DispatchIds, number: number): Uint8Array =>
   payload(of, { accessToken: `token ${number}`, commitId: isoTime(NOON) });
+
+/** Numbers like those of Math.random, and the same in each run: mulberry32. */
+function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

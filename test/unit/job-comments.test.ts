@@ -36,8 +36,8 @@ describe('a job in the queue', () => {
   test.each([
     ['is not pinged in its first 20 seconds', null, 19, false],
     ['is pinged after 20 seconds', null, 20, true],
-    ['is not pinged again 28 seconds later', waitingComments(undefined, 'a node', seconds(20)), 48, false],
-    ['is pinged again 29 seconds later', waitingComments(undefined, 'a node', seconds(20)), 49, true],
+    ['is not pinged again 19 seconds later', waitingComments(undefined, 'a node', seconds(20)), 39, false],
+    ['is pinged again 20 seconds later', waitingComments(undefined, 'a node', seconds(20)), 40, true],
     ['is pinged for a new payload, whose age begins anew', waitingComments(record, 'a node', seconds(1490)), 30, true],
     ['is pinged over the comment of a user', 'please hurry', 30, true],
   ])('%s', (_, comments, age, isDue) => {
