@@ -10,6 +10,8 @@ export interface Reporter {
   entry(entry: TimelineEntry): void;
   functionLog(functionName: string, line: string): void;
   executorLog(pod: string, text: string): void;
+  /** A Terrakube that runs already can be pointed here. @param executorUrl without the path that Terrakube appends. */
+  serving(executorUrl: string, dispatchUrl: string): void;
   /** The demo is over: what came of it, and what to try next. */
   ending(results: readonly string[], own: OwnDispatch): void;
 }
@@ -35,8 +37,10 @@ export function reporter({ json, watch, verbose }: ReportOptions): Reporter {
     },
     entry(entry) {
       if (json) return out(JSON.stringify({ event: 'moment', ...entry, sinceMs: Math.round(entry.sinceMs) }));
-      if (entry.jobId !== headedJob) out(`\nTerrakube job ${entry.jobId}`);
-      headedJob = entry.jobId;
+      const { jobId, stepId } = entry;
+      const head = stepId === undefined ? jobId : `${jobId}, step ${stepId}`;
+      if (head !== headedJob) out(`\nTerrakube job ${head}`);
+      headedJob = head;
       out(`  ${seconds(entry.sinceMs).padStart(8)}  ${entry.moment.padEnd(18)}${entry.detail ?? ''}`.trimEnd());
     },
     functionLog: (functionName, line) => {
@@ -44,6 +48,10 @@ export function reporter({ json, watch, verbose }: ReportOptions): Reporter {
     },
     executorLog: (pod, text) => {
       if (verbose || watch) err(`${pod}: ${text}`);
+    },
+    serving(executorUrl, dispatchUrl) {
+      if (json) return out(JSON.stringify({ event: 'serving', executorUrl, dispatchUrl }));
+      for (const line of servingLines(executorUrl, dispatchUrl)) out(line);
     },
     ending(results, own) {
       if (json) return out(JSON.stringify({ event: 'end', results, curl: own.curl.join('\n') }));
@@ -56,6 +64,18 @@ const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
 /** A line that somebody should see even when the logs are not asked for. */
 const isFault = (line: string): boolean => /"level":"(?:ERROR|WARN)"/.test(line);
+
+/** The places of README.md, "Point a Terrakube at it", in their order. */
+const servingLines = (executorUrl: string, dispatchUrl: string): readonly string[] => [
+  '',
+  'Put the URL of the executor into Terrakube, in one of these places:',
+  `  one workspace     an agent with the url        ${executorUrl}`,
+  `  one organisation  TERRAKUBE_DEFAULT_EXECUTOR = ${executorUrl}`,
+  `  all of Terrakube  AzBuilderExecutorUrl =       ${dispatchUrl}`,
+  'TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR must not be set.',
+  '',
+  'Watching. Ctrl-C ends it.',
+];
 
 function endingLines(results: readonly string[], own: OwnDispatch, watch: boolean): readonly string[] {
   const isFine = results.every((result) => result === 'completed');

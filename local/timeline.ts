@@ -9,8 +9,11 @@ export type Moment =
   | 'accepted'
   | 'queued'
   | 'Job created'
+  | 'waiting'
+  | 'skipped'
   | 'container started'
   | 'running'
+  | 'ended'
   | 'completed'
   | 'failed'
   | 'cancelled';
@@ -18,6 +21,8 @@ export type Moment =
 /** One line of the timeline. */
 export interface TimelineEntry {
   readonly jobId: string;
+  /** Where steps of one job are told apart. */
+  readonly stepId?: string;
   readonly moment: Moment;
   /** Milliseconds since the step was posted. */
   readonly sinceMs: number;
