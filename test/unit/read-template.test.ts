@@ -304,6 +304,7 @@ const jobStatusDefaults = {
   EksRegion: 'eu-central-1',
   ExecutorEphemeralNamespace: 'terrakube',
   ExecutorEphemeralActiveDeadlineSeconds: '21000',
+  ExecutorEphemeralTerminationGracePeriodSeconds: '60',
   PayloadMaxAgeSeconds: '1500',
   MaxStarts: '3',
   KeepAlive: 'true',
