@@ -35,8 +35,9 @@ export function isAlreadySaid(log: string, line: string): boolean {
   return last !== undefined && isSame(last, line);
 }
 
-/** Says whether two lines tell the same, figures in brackets aside. */
-export const isSame = (one: string, other: string): boolean => withoutFigures(one) === withoutFigures(other);
+/** Says whether two lines tell the same, figures aside: `0/5 nodes are available` is no news after `0/4`. */
+export const isSame = (one: string, other: string): boolean =>
+  withoutFigures(one).replace(/\d+/g, '') === withoutFigures(other).replace(/\d+/g, '');
 
 const withoutFigures = (line: string): string => line.replace(/ \([^()]*\)\s*$/, '').trimEnd();
 
