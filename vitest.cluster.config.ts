@@ -1,7 +1,12 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 /** Tests of the whole product, with built bundles; each starts what it needs. */
-const stack = ['test/cluster/faults.test.ts', 'test/cluster/kube-context.test.ts', 'test/cluster/stack.test.ts'];
+const stack = [
+  'test/cluster/faults.test.ts',
+  'test/cluster/kube-context.test.ts',
+  'test/cluster/observe-bundle.test.ts',
+  'test/cluster/stack.test.ts',
+];
 
 /** What takes minutes on a machine's first run, or long every time (`npm run test:cluster`). */
 const config: ViteUserConfig = defineConfig({
