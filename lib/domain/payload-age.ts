@@ -35,8 +35,11 @@ export type AgeDecision =
   | { readonly kind: 'ask'; readonly record: Omit<StartRecord, 'stepId'> }
   | { readonly kind: 'giveUp'; readonly starts: number; readonly waited: DurationMs };
 
-/** EventBridge dates an event by whole seconds, and two machines' clocks differ. */
-const CLOCK_TOLERANCE_MS = 2000;
+/**
+ * EventBridge dates an event by whole seconds, and the clocks of two machines differ: a fresh payload that seems to be older
+ * than the question for it must not be dropped, for nothing else is left. The old one is older by PayloadMaxAge, 60 s at least.
+ */
+const CLOCK_TOLERANCE_MS = 10_000;
 
 /** Decides about a payload that is about to become a Job. */
 export function payloadAge(starts: Starts, { payloadMaxAge, maxStarts }: Patience, now: EpochMs): AgeDecision {
