@@ -42,6 +42,7 @@ function hint(error: UsageError | DispatcherError): string {
       return '\nThe cluster does not know this AWS identity: it needs an access entry there, or EksRoleArn.';
     case 'clusterRefused':
       return '\nThis AWS identity needs the rights of deploy/kubernetes/observe in the namespace: get and list on jobs.';
+    case 'clusterUnknown':
     case 'clusterUnavailable':
       return '\nCheck EksClusterName, EksRegion and the way to the cluster: its endpoint may be private.';
     default:

@@ -19,7 +19,7 @@ const SPARE_MS = durationMs(5 * 60_000);
  * Creates the credentials of a role. Concurrent callers share one call.
  *
  * IAM: `sts:AssumeRole` on the role.
- * @throws DispatcherError `clusterUnavailable` when the role cannot be assumed.
+ * @throws DispatcherError `clusterUnknown` when the role cannot be assumed.
  */
 export function createAssumedRole({ roleArn, region, credentials }: AssumedRoleOptions): CredentialSource {
   let kept: { readonly credentials: AwsCredentials; readonly until: EpochMs } | undefined;
@@ -28,13 +28,13 @@ export function createAssumedRole({ roleArn, region, credentials }: AssumedRoleO
     // In a file of its own: sandboxes whose cluster is in the same account never load the SDK.
     const { assumeRole } = await import('./aws/sts.ts');
     const keys = await assumeRole({ roleArn, region, credentials: await credentials(now) }).catch((cause: unknown) => {
-      throw new DispatcherError('clusterUnavailable', `Role ${roleArn} cannot be assumed (${faultName(cause)}).`, {
+      throw new DispatcherError('clusterUnknown', `Role ${roleArn} cannot be assumed (${faultName(cause)}).`, {
         cause,
       });
     });
     const { accessKeyId, secretAccessKey, sessionToken, expiration } = keys;
     if (!accessKeyId || !secretAccessKey || !sessionToken || !expiration) {
-      throw new DispatcherError('clusterUnavailable', `STS gave no keys for role ${roleArn}.`);
+      throw new DispatcherError('clusterUnknown', `STS gave no keys for role ${roleArn}.`);
     }
     const expiresAt = epochMs(expiration.getTime());
     const assumed = { accessKeyId, secretAccessKey, sessionToken, expiresAt };

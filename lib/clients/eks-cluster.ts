@@ -14,7 +14,7 @@ export interface ClusterAddress {
 
 /** Gives the address of the cluster. */
 export interface EksCluster {
-  /** @throws DispatcherError `clusterUnavailable` */
+  /** @throws DispatcherError `clusterUnknown` */
   get(now: EpochMs): Promise<ClusterAddress>;
   /**
    * Forgets this address, because its certificate or its name was wrong; a newer one is kept. Says whether it can be asked
@@ -47,7 +47,7 @@ export function createEksCluster({ clusterName, region, credentials, configured 
     const input = { clusterName, region, credentials: await credentials(now) };
     const { endpoint, certificateAuthority, status } = await describeCluster(input);
     if (!endpoint || !certificateAuthority) {
-      throw new DispatcherError('clusterUnavailable', `Cluster ${clusterName} has no endpoint yet (${status}).`);
+      throw new DispatcherError('clusterUnknown', `Cluster ${clusterName} has no endpoint yet (${status}).`);
     }
     known = { endpoint, caPem: Buffer.from(certificateAuthority, 'base64').toString('utf8') };
     return known;
@@ -58,7 +58,7 @@ export function createEksCluster({ clusterName, region, credentials, configured 
         address = undefined;
         if (error instanceof DispatcherError) throw error;
         const text = `Cluster ${clusterName} cannot be described (${faultName(error)}).`;
-        throw new DispatcherError('clusterUnavailable', text, { cause: error });
+        throw new DispatcherError('clusterUnknown', text, { cause: error });
       });
       return address;
     },

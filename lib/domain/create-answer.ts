@@ -1,6 +1,6 @@
 // What an answer to a create means. Kubernetes says most of it by status and reason; the causes of a 403 differ by text
 // only, and this is the one place that reads it (the texts are stable: API machinery and clients depend on them).
-import type { ErrorCode } from './errors.ts';
+import type { DispatcherError } from './errors.ts';
 import type { Reason } from './failure-text.ts';
 import { type Seconds, seconds } from './time.ts';
 
@@ -77,13 +77,30 @@ const UNAUTHORIZED_TEXT =
   'the cluster does not accept the sign-in of the dispatcher; check the EKS access entry of the dispatch role (group terrakube-dispatch)';
 
 /** Why a read of the cluster failed, as far as a user should know it. */
-export const readFailure = (code: ErrorCode): { readonly cause: WaitCause; readonly text: string } | undefined => {
-  if (code === 'clusterUnauthorized') return { cause: 'unauthorized', text: UNAUTHORIZED_TEXT };
-  if (code === 'clusterUnavailable') return { cause: 'unavailable', text: 'the Kubernetes API does not answer' };
-  if (code === 'clusterRefused')
-    return { cause: 'unavailable', text: 'the Kubernetes API refuses to list Jobs; apply deploy/kubernetes' };
-  return undefined;
-};
+export function readFailure({
+  code,
+  message,
+}: Pick<DispatcherError, 'code' | 'message'>): { readonly cause: WaitCause; readonly text: string } | undefined {
+  switch (code) {
+    case 'clusterUnauthorized':
+      return { cause: 'unauthorized', text: UNAUTHORIZED_TEXT };
+    case 'clusterUnavailable':
+      return { cause: 'unavailable', text: 'the Kubernetes API does not answer' };
+    case 'clusterUnknown':
+      // Our own words, and AWS' name of the fault: they say what to look at, and nothing else does.
+      return { cause: 'unavailable', text: message.replace(/\.$/, '') };
+    case 'clusterRefused':
+      return { cause: 'unavailable', text: 'the Kubernetes API refuses to list Jobs; apply deploy/kubernetes' };
+    case 'configInvalid':
+    case 'messageUnreadable':
+    case 'secretInvalid':
+    case 'secretUnavailable':
+    case 'queueUnavailable':
+    case 'terrakubeUnavailable':
+    case 'terrakubeRefused':
+      return undefined;
+  }
+}
 
 /** Our token is not known: 401, or a 403 for nobody, which is how a server with anonymous authentication says it. */
 export const isUnauthorized = ({ status, message }: ApiRefusal): boolean =>

@@ -19,6 +19,8 @@ const codes = {
   queueUnavailable: { retryable: true },
   /** No answer from the Kubernetes API, or one that says "later". */
   clusterUnavailable: { retryable: true },
+  /** The cluster cannot be described, or its role cannot be assumed: the Kubernetes API was not even asked. */
+  clusterUnknown: { retryable: true },
   /** The Kubernetes API does not know our token, even a fresh one. */
   clusterUnauthorized: { retryable: true },
   /** The Kubernetes API refused a read. */

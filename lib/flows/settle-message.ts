@@ -88,7 +88,7 @@ async function settle(deps: SettleDeps, message: ReceivedMessage, request: Asked
     if (on !== undefined) await waitOn(deps, watched, request, { ...on, text: reason });
     return await giveBack(deps, message, request, delayOf(deps, message, request, wait), fields);
   } catch (error) {
-    const failure = error instanceof DispatcherError ? readFailure(error.code) : undefined;
+    const failure = error instanceof DispatcherError ? readFailure(error) : undefined;
     if (failure !== undefined) await waitOn(deps, watched, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });

@@ -69,7 +69,7 @@ describe('the credentials of another role', () => {
   test('that STS does not give are a cluster that cannot be reached, and are asked for again', async () => {
     const credentials = role('arn:aws:iam::210987654321:role/other');
     const refusal = {
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: 'Role arn:aws:iam::210987654321:role/other cannot be assumed (AccessDenied).',
     };
 

@@ -46,7 +46,7 @@ describe.concurrent('an AWS API that does not answer', () => {
     ],
     [
       'EKS',
-      'clusterUnavailable',
+      'clusterUnknown',
       'Cluster apps cannot be described (AccessDenied).',
       () => createEksCluster({ ...aws, clusterName: 'apps' }).get(NOON),
     ],

@@ -97,7 +97,7 @@ describe('an address that cannot be had', () => {
   ])('is an error with AWS’ name of it (%s)', async (code, status) => {
     apis.answerNext('DescribeCluster', { status, code });
     expect(await refusedWith(createCluster().get(NOON))).toEqual({
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: `Cluster apps cannot be described (${code}).`,
     });
     expect(apis.requests('DescribeCluster')).toBe(1);
@@ -112,7 +112,7 @@ describe('an address that cannot be had', () => {
   test('is an error after two attempts', async () => {
     apis.answerNext('DescribeCluster', { status: 503, code: 'ServiceUnavailableException', times: 5 });
     expect(await refusedWith(createCluster().get(NOON))).toEqual({
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: 'Cluster apps cannot be described (ServiceUnavailableException).',
     });
     expect(apis.requests('DescribeCluster')).toBe(2);
@@ -123,7 +123,7 @@ describe('an address that cannot be had', () => {
     const cluster = createCluster();
     const refusals = await Promise.all([1, 2, 3].map(() => refusedWith(cluster.get(NOON))));
     expect(new Set(refusals.map((one) => JSON.stringify(one))).size).toBe(1);
-    expect(refusals[0]).toMatchObject({ code: 'clusterUnavailable' });
+    expect(refusals[0]).toMatchObject({ code: 'clusterUnknown' });
     expect(await cluster.get(NOON)).toEqual(first);
     expect(apis.requests('DescribeCluster')).toBe(2);
   });
@@ -134,7 +134,7 @@ describe('an address that cannot be had', () => {
   ])('has not been given to the cluster yet (%j, %j)', async (endpoint, certificateAuthorityData) => {
     clusters.set('apps', { endpoint, certificateAuthorityData });
     expect(await refusedWith(createCluster().get(NOON))).toEqual({
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: 'Cluster apps has no endpoint yet (ACTIVE).',
     });
   });
@@ -145,7 +145,7 @@ describe('an address that cannot be had', () => {
       .get(NOON)
       .catch((reason: unknown) => reason);
     expect(error).toMatchObject({
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: 'Cluster apps cannot be described (ECONNREFUSED).',
     });
     expect(leaksIn(error, [LOCAL_CREDENTIALS.secretAccessKey, LOCAL_CREDENTIALS.sessionToken ?? '?'])).toEqual([]);
@@ -154,7 +154,7 @@ describe('an address that cannot be had', () => {
   test('has no credentials', async () => {
     const cluster = createCluster({ credentials: () => Promise.reject(new Error('none')) });
     expect(await refusedWith(cluster.get(NOON))).toEqual({
-      code: 'clusterUnavailable',
+      code: 'clusterUnknown',
       message: 'Cluster apps cannot be described (Error).',
     });
   });

@@ -65,6 +65,17 @@ describe('a run whose step waits for the cluster says so in its log', () => {
     expect(world.terrakube.everyLine).toEqual(['terrakube-dispatcher: waiting: the Kubernetes API does not answer']);
   });
 
+  test('and what to look at when the cluster itself cannot be found', async () => {
+    const world = createDispatchWorld();
+    world.clock.advance(30_000);
+    const message = 'Cluster prdo cannot be described (ResourceNotFoundException).';
+    const listJobs = () => Promise.reject(new DispatcherError('clusterUnknown', message));
+    expect(await world.deliver({ jobs: { ...world.store, listJobs } })).toBe('again');
+    expect(world.terrakube.everyLine).toEqual([
+      'terrakube-dispatcher: waiting: Cluster prdo cannot be described (ResourceNotFoundException)',
+    ]);
+  });
+
   test('not when it waits for Terrakube', async () => {
     const world = createDispatchWorld({ job: terrakubeJob({ status: 'pending', steps: [] }) });
     world.clock.advance(60_000);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createVerdict, isUnauthorized, readFailure } from '../../lib/domain/create-answer.ts';
+import { DispatcherError, type ErrorCode } from '../../lib/domain/errors.ts';
 import { refusal } from '../support/builders.ts';
 
 describe('the words of the API server', () => {
@@ -87,17 +88,22 @@ describe('a sign-in that is not accepted', () => {
 });
 
 test('a read of the cluster that failed is explained, and any other failure is not', () => {
-  expect(readFailure('clusterUnauthorized')).toEqual({
+  const explain = (code: ErrorCode, message = 'x.') => readFailure(new DispatcherError(code, message));
+  expect(explain('clusterUnauthorized')).toEqual({
     cause: 'unauthorized',
     text: expect.stringContaining('check the EKS access entry'),
   });
-  expect(readFailure('clusterUnavailable')).toEqual({
+  expect(explain('clusterUnavailable')).toEqual({
     cause: 'unavailable',
     text: 'the Kubernetes API does not answer',
   });
-  expect(readFailure('clusterRefused')).toEqual({
+  expect(explain('clusterUnknown', 'Cluster prdo cannot be described (ResourceNotFoundException).')).toEqual({
+    cause: 'unavailable',
+    text: 'Cluster prdo cannot be described (ResourceNotFoundException)',
+  });
+  expect(explain('clusterRefused')).toEqual({
     cause: 'unavailable',
     text: 'the Kubernetes API refuses to list Jobs; apply deploy/kubernetes',
   });
-  expect(readFailure('terrakubeUnavailable')).toBeUndefined();
+  expect(explain('terrakubeUnavailable')).toBeUndefined();
 });
