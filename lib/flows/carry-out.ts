@@ -89,7 +89,8 @@ async function patchTerrakube(
   { ids, terrakube: job }: Look,
   { kind, status, reason }: ActionOf<'patchJob' | 'patchStep'>,
 ): Promise<Deed> {
-  const step = typeof job === 'object' ? findStep(job, ids.stepId) : undefined;
+  const step = typeof job === 'object' ? (findStep(job, ids.stepId) ?? job.steps[0]) : undefined;
+  // The job's text is the same whichever step it goes with; ours may have been replaced by another.
   const texts = reason && step ? failureTexts(reason, step) : undefined;
   if (kind === 'patchJob') {
     await terrakube.patchJob(ids, { status, ...(texts ? { output: texts.jobOutput } : {}) });

@@ -1,12 +1,13 @@
 // An observer may be stopped before and after each of its calls: time-outs, memory, a host that is gone. Whoever looks
 // next brings the world to the same end, and says nothing to the user that was not to be said.
 import { describe, expect, test } from 'vitest';
+import { observeJob } from '../../lib/flows/observe-job.ts';
 import type { TerrakubeChange } from '../../lib/ports.ts';
 import { ids } from '../support/builders.ts';
-import { type EndState, endStopped, observeThrough, stateOf } from '../support/observe-doors.ts';
+import { type EndState, endStopped, FIRST_JOB, observeThrough, stateOf } from '../support/observe-doors.ts';
 import { createScene, SCENES, type Scene } from '../support/observe-scenes.ts';
 import type { ObserveWorld } from '../support/observe-world.ts';
-import type { Around } from '../support/tap.ts';
+import { type Around, tap } from '../support/tap.ts';
 
 /** When an observer is stopped: at the call of this number, before or after it has taken effect. */
 interface Crash {
@@ -89,6 +90,23 @@ describe.each(SCENES)('$what', (scene) => {
     const written = world.writes.length;
     expect(await world.observe(scene.final)).toMatchObject({ action: scene.ends.action, deed: 'none' });
     expect(world.writes).toHaveLength(written);
+  });
+
+  test('job and step are read just before each write to them', async () => {
+    const calls: string[] = [];
+    const world = createScene(scene);
+    const around: Around = (method, call) => {
+      calls.push(method);
+      return call();
+    };
+    const { cluster, terrakube, clock } = world.deps;
+    const deps = { ...world.deps, terrakube: tap(terrakube, around), clock: { ...tap(clock, around), now: clock.now } };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await observeJob({ ...deps, cluster }, FIRST_JOB, scene.final);
+      endStopped(world);
+    }
+    const writes = calls.flatMap((method, at) => (method.startsWith('patch') ? [calls[at - 1]] : []));
+    expect(writes).toEqual(writes.map(() => 'getJob'));
   });
 
   test('comes to the same end whichever call an observer dies at', async () => {

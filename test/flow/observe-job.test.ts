@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { failureTexts } from '../../lib/domain/failure-text.ts';
 import { recordedVerdict as readVerdict } from '../../lib/domain/recorded-verdict.ts';
 import { isoTime } from '../../lib/domain/time.ts';
-import { ids, reason, recordedVerdict, step, terrakubeJob } from '../support/builders.ts';
+import { carryOut } from '../../lib/flows/carry-out.ts';
+import { lookAtJob } from '../../lib/flows/look-at-job.ts';
+import { ids, laterStep, NOON, reason, recordedVerdict, step, terrakubeJob } from '../support/builders.ts';
 import { FIRST_JOB } from '../support/observe-doors.ts';
 import { cancelled, executing, startedJob, told } from '../support/observe-scenes.ts';
 import {
@@ -226,6 +228,23 @@ describe('patchJob, patchStep and annotate', () => {
     expect(await world.observe()).toMatchObject({ row: 28, action: 'patchJob', deed: 'done' });
     expect(world.writes).toEqual(['patchJob']);
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'cancelled', output: null });
+  });
+
+  test('a job whose steps were made anew, and have all ended, is failed with a reason', async () => {
+    const world = createObserveWorld({
+      job: endedJob({ ended: 'Complete' }),
+      terrakube: terrakubeJob({ status: 'running', steps: [laterStep({ status: 'completed' })] }),
+    });
+    world.clock.advance(200_000);
+    const first = await lookAtJob(world.deps, FIRST_JOB);
+    const look = await lookAtJob(world.deps, FIRST_JOB, undefined, first && { ...first, unchangedSince: NOON });
+    expect(look?.verdict).toMatchObject({ row: 28, action: { kind: 'patchJob', status: 'failed' } });
+    expect(look && (await carryOut(world.deps, look))).toBe('done');
+    expect(world.terrakube.job(ids())).toMatchObject({
+      status: 'failed',
+      output: expect.stringContaining('no step left to run'),
+      steps: [{ name: 'Terraform Apply', status: 'completed', output: null }],
+    });
   });
 
   test.each([
