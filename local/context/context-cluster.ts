@@ -1,17 +1,13 @@
-/**
- * The cluster of a kube context as the cluster of the local stack. What the run puts there for its own time only, it takes away
- * at the end: its node, and a Secret that names the stand-in Terrakube. Jobs stay to be looked at, until their TTL.
- */
+/** The cluster of a kube context as the cluster of the local stack. */
 
 import { randomBytes } from 'node:crypto';
-import { followChanges, uidsAt } from '../cluster-changes.ts';
-import { EXECUTOR_SECRET } from '../executor-secret.ts';
-import { type ClusterApi, createClusterApi } from '../kubelet/api.ts';
-import { describeNode } from '../kubelet/node.ts';
+import { followChanges } from '../cluster-changes.ts';
+import { createClusterApi } from '../kubelet/api.ts';
 import type { LocalCluster } from '../local-cluster.ts';
 import type { ClusterStarter } from '../stack.ts';
 import { type KubeContext, loadKubeContext } from './kube-context.ts';
-import { type ContextRun, type PreparedCluster, prepareCluster } from './prepare.ts';
+import { leave } from './leave.ts';
+import { type ContextRun, jobsPath, podsPath, prepareCluster } from './prepare.ts';
 import { startClusterProxy } from './proxy.ts';
 
 /**
@@ -45,9 +41,8 @@ async function startContextCluster(
   };
   try {
     const prepared = await prepareCluster(api, run, faults.last);
-    const paths = [`/apis/batch/v1/namespaces/${run.namespace}/jobs`, `/api/v1/namespaces/${run.namespace}/pods`];
-    const ignored = new Set((await Promise.all(paths.map((path) => uidsAt(api, path)))).flat());
-    if (onChange !== undefined) followChanges(api, paths, { isClosed: () => state.closed, onChange, ignored });
+    const follower = { isClosed: () => state.closed, ignored: prepared.known };
+    if (onChange !== undefined) followChanges(api, [jobsPath(run), podsPath(run)], { ...follower, onChange });
     faults.tellFromNowOn();
     return {
       ...{ url, caPem, hasNodes: prepared.hasNodes },
@@ -60,14 +55,6 @@ async function startContextCluster(
     await end();
     throw error;
   }
-}
-
-/** Takes away what nobody needs after the run. */
-async function leave(api: ClusterApi, run: ContextRun, { hasNodes }: PreparedCluster): Promise<void> {
-  if (!hasNodes) await api.delete(`/api/v1/nodes/${describeNode().name}`, {});
-  if (run.terrakube !== undefined) return;
-  const { status } = await api.delete(`/api/v1/namespaces/${run.namespace}/secrets/${EXECUTOR_SECRET}`, {});
-  if (status === 200) run.report(`Deleted Secret ${EXECUTOR_SECRET} again: it named the stand-in Terrakube`);
 }
 
 /** Why requests get no answer: kept for the start, and later told, each new reason once. */

@@ -1,13 +1,14 @@
 // What a cluster must have before the run, and what the run makes of it: namespace, nodes, rights, the executors' Secret.
 import { isIPv4 } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { uidsAt } from '../cluster-changes.ts';
 import { createNamespace } from '../control-plane/namespace.ts';
 import { EXECUTOR_SECRET } from '../executor-secret.ts';
 import { at, listAt, textAt } from '../json.ts';
 import type { ApiAnswer, ClusterApi } from '../kubelet/api.ts';
 import { localNodeLabel } from '../kubelet/node.ts';
 import { StartRefusal } from '../start/refusal.ts';
-import { dispatchRights, kubeletRights, type Right, requireRights } from './rights.ts';
+import { demoRights, dispatchRights, kubeletRights, type Right, requireRights } from './rights.ts';
 
 /** What the run is to do in the cluster. */
 export interface ContextRun {
@@ -26,7 +27,15 @@ export interface ContextRun {
 export interface PreparedCluster {
   /** The cluster's own nodes run its pods. */
   readonly hasNodes: boolean;
+  /** Jobs and pods that were there before, by `metadata.uid`. */
+  readonly known: ReadonlySet<string>;
 }
+
+/** The path of the run's Jobs. */
+export const jobsPath = ({ namespace }: ContextRun): string => `/apis/batch/v1/namespaces/${namespace}/jobs`;
+
+/** The path of the run's pods. */
+export const podsPath = ({ namespace }: ContextRun): string => `/api/v1/namespaces/${namespace}/pods`;
 
 /** A cluster that takes longer than this to say its version is not reached. */
 const answerLimitMs = 20_000;
@@ -45,13 +54,12 @@ export async function prepareCluster(api: ClusterApi, run: ContextRun, fault: ()
   const namespacePath = `/api/v1/namespaces/${run.namespace}`;
   // Who may not read it, may still work in it.
   const isMissing = (await api.get(namespacePath)).status === 404;
-  const isDemo = run.terrakube === undefined;
   const rights: readonly Right[] = [
     ...dispatchRights,
     ...(hasNodes ? [] : kubeletRights),
     ...(nodes === 'unknown' ? [{ resource: 'nodes', verbs: ['list'], isClusterWide: true }] : []),
     ...(isMissing ? [{ resource: 'namespaces', verbs: ['create'], isClusterWide: true }] : []),
-    ...(isDemo ? [{ resource: 'secrets', verbs: ['delete'] }] : []),
+    ...(run.terrakube === undefined ? demoRights : []),
   ];
   await requireRights(api, rights, run);
   if (isMissing) {
@@ -59,7 +67,8 @@ export async function prepareCluster(api: ClusterApi, run: ContextRun, fault: ()
     run.report(`Created namespace ${run.namespace}`);
   }
   await lookAtSecret(await api.get(`${namespacePath}/secrets/${EXECUTOR_SECRET}`), run);
-  return { hasNodes };
+  const known = new Set([...(await uidsAt(api, jobsPath(run))), ...(await uidsAt(api, podsPath(run)))]);
+  return { hasNodes, known };
 }
 
 async function requireAnswer(api: ClusterApi, { context, report }: ContextRun, fault: () => string): Promise<void> {

@@ -29,6 +29,12 @@ export const kubeletRights: readonly Right[] = [
   { resource: 'nodes/status', verbs: ['patch'], isClusterWide: true },
 ];
 
+/** What a demo takes away at its end. */
+export const demoRights: readonly Right[] = [
+  { resource: 'jobs.batch', verbs: ['delete'] },
+  { resource: 'secrets', verbs: ['delete'] },
+];
+
 const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 
 /**

@@ -73,6 +73,23 @@ describe.skipIf(!hasControllers)('a run on the cluster of a kube context', () =>
     expect(listAt((await api().get('/api/v1/nodes')).body, 'items')).toEqual([]);
   });
 
+  test('that is interrupted leaves no Job behind that a later run would start', async () => {
+    const { interruption, report, ...demo } = prepare();
+    const seen = async () => listAt((await api().get('/apis/batch/v1/namespaces/terrakube/jobs')).body, 'items');
+    const before = await seen();
+    // Nothing can start here: the image is one that cannot be pulled.
+    const stackOptions = {
+      ...demo.stackOptions,
+      parameters: { ExecutorEphemeralImage: 'registry.invalid/executor:1' },
+    };
+    const played = playDemo({ ...demo, stackOptions, interruption, report, watch: false });
+    await until('a Job', async () => (await seen()).length > before.length);
+    interruption.interrupt();
+    expect(await played).toBe(130);
+    expect(report.lines).toContainEqual(expect.stringMatching(/^Deleted Job job-1-\w+: it has not ended/));
+    await until('the Job to go', async () => (await seen()).length === before.length);
+  });
+
   test('for a Terrakube that runs already tells of its jobs alone, and keeps the Secret that it made', async () => {
     const internalSecret = randomBytes(32).toString('base64url');
     const standIn = await startTerrakube({ internalSecret, executorUrl: 'http://127.0.0.1:9/nobody' });
