@@ -71,6 +71,7 @@ export async function tellObserved(
   underEnded = false,
 ): Promise<'told' | 'done'> {
   let hasLogged = false;
+  let hasPaused = false;
   const written = new Set<string>();
   // Three writes and the reads before them; whoever changes the job meanwhile does not keep us here for ever.
   for (let look = 0; look < 5; look += 1) {
@@ -80,6 +81,12 @@ export async function tellObserved(
     if (next === 'done' || job === 'notFound' || !step || written.has(next)) break;
     const texts = reason === undefined ? undefined : failureTexts(reason, step);
     if (isOpenStep(step) && !texts) break;
+    // Somebody else has failed the step, perhaps just now: the lines that he wrote are to be seen, and he goes on himself.
+    if (next === 'job' && !isOpenStep(step) && !hasPaused) {
+      await clock.sleep(PAUSE_BEFORE_JOB);
+      hasPaused = true;
+      continue;
+    }
     if (texts && !hasLogged && isLiveJob(job) && isOpenStep(step)) {
       await terrakube.appendLog(ids, texts.logLines);
       hasLogged = true;
@@ -88,6 +95,7 @@ export async function tellObserved(
     if (next === 'step' && texts) {
       await terrakube.patchStep(ids, { status: 'failed', name: texts.stepName, output: texts.stepOutput });
       if (isLiveJob(job)) await clock.sleep(PAUSE_BEFORE_JOB);
+      hasPaused = true;
     } else {
       const told = toldText(step);
       const output = told === undefined ? texts?.jobOutput : jobOutputOf(told);
