@@ -15,7 +15,7 @@ export const ANNOTATION = {
   acceptedAt: 'terrakube.io/accepted-at',
   dispatchedAt: 'terrakube.io/dispatched-at',
   verdict: 'terrakube.io/verdict',
-  /** The waiting line that the run's log has. */
+  /** The line that the run's log has from us: what the Job waits for, behind the cause's code. */
   said: 'terrakube.io/said',
 } as const;
 

@@ -22,7 +22,7 @@ export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {
   const { ids } = look;
   switch (action.kind) {
     case 'leave':
-      return action.logLine === undefined ? 'none' : sayOnce(deps, look, speech(action.logLine));
+      return action.logLine === undefined ? 'none' : sayOnce(deps, look, { line: speech(action.logLine) });
     case 'retry':
       throw look.fault ?? new DispatcherError('terrakubeUnavailable', `Terrakube's job ${ids.jobId} cannot be read.`);
     case 'stop':
@@ -101,15 +101,28 @@ async function patchTerrakube(
 }
 
 async function explain(deps: LookDeps, look: Look, action: ActionOf<'explain'>): Promise<Deed> {
-  const said = await sayOnce(deps, look, blockedLine(action.text));
+  const { outcome } = look;
+  const cause = outcome.kind === 'waiting' ? outcome.blocker?.cause : undefined;
+  const said = await sayOnce(deps, look, { line: blockedLine(action.text), cause });
   return said !== 'conflict' && action.keepAlive ? ping(deps, look, action.text) : said;
 }
 
-/** One line in the run's log. The Job remembers it, and that comes first: of two doors only one writes the line. */
-async function sayOnce({ cluster, terrakube }: LookDeps, look: Look, line: string): Promise<Deed> {
+/** What is said, and the code of the cause that it tells of. */
+interface Word {
+  readonly line: string;
+  readonly cause?: string | undefined;
+}
+
+/**
+ * One line in the run's log. The Job remembers it, and that comes first: of two doors only one writes the line. With a
+ * cause it is no news until that changes: a pull and its back-off, or two looks of a scheduler, have other words each time.
+ */
+async function sayOnce({ cluster, terrakube }: LookDeps, look: Look, { line, cause }: Word): Promise<Deed> {
   const { name = '', resourceVersion = '', annotations = {} } = look.job?.metadata ?? {};
-  if (isSame(annotations[ANNOTATION.said] ?? '', line)) return 'none';
-  const deed = patched(await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: line }), name);
+  const before = annotations[ANNOTATION.said] ?? '';
+  if (cause === undefined ? isSame(before, line) : before.startsWith(`${cause}: `)) return 'none';
+  const said = cause === undefined ? line : `${cause}: ${line}`;
+  const deed = patched(await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: said }), name);
   if (deed === 'done') await terrakube.appendLog(look.ids, [line]);
   return deed;
 }

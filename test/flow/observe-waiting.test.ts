@@ -1,5 +1,6 @@
 // What observing one Job does while its executor has not started: the user reads why, once, and Terrakube does not give
 // the job up; what never started may start again.
+import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
 import { recordedVerdict as readVerdict } from '../../lib/domain/recorded-verdict.ts';
 import { ids, terrakubeJob } from '../support/builders.ts';
@@ -29,8 +30,41 @@ describe('explain and keepAlive', () => {
     const second = await look();
     expect(second.said).toContain('"x"');
     expect(await look()).toEqual(second);
-    expect(world.terrakube.everyLine).toEqual([first.said, second.said]);
+    const said = [first.said, second.said];
+    expect(world.terrakube.everyLine.map((line, at) => `${['imagePull', 'configMissing'][at]}: ${line}`)).toEqual(said);
     expect(world.writes).toEqual(['annotateJob', 'appendLog', 'annotateJob', 'appendLog']);
+  });
+
+  const unschedulable = (message: string): V1Pod['status'] => ({
+    phase: 'Pending',
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+  });
+
+  test.each<readonly [string, readonly V1Pod['status'][]]>([
+    [
+      'a pull and its back-off, as older kubelets word it',
+      [
+        waitingFor('ErrImagePull', 'failed to resolve reference: unexpected status: 401 Unauthorized'),
+        waitingFor('ImagePullBackOff', 'Back-off pulling image "azbuilder/executor:2.33.0"'),
+        waitingFor('ErrImagePull', 'failed to resolve reference: unexpected status: 401 Unauthorized'),
+      ],
+    ],
+    [
+      'what a scheduler says while nodes come and go',
+      [
+        unschedulable('0/5 nodes are available: 5 Insufficient cpu.'),
+        unschedulable('0/6 nodes are available: 1 node(s) had untolerated taint, 5 Insufficient cpu.'),
+        unschedulable('0/5 nodes are available: 5 Insufficient cpu.'),
+      ],
+    ],
+  ])('%s is one cause and one line', async (_, statuses) => {
+    const world = createObserveWorld({ settings: { keepAlive: false } });
+    for (const status of statuses) {
+      world.cluster.putPod(podOf({ nodeName: status?.conditions ? '' : 'ip-10-0-0-7', status }));
+      world.clock.advance(2000);
+      expect(await world.observe()).toMatchObject({ row: 20, action: 'explain' });
+    }
+    expect(world.writes).toEqual(['annotateJob', 'appendLog']);
   });
 
   test('a line whose Job changes meanwhile is written after the next look, once', async () => {
