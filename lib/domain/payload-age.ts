@@ -41,11 +41,22 @@ export type AgeDecision =
  */
 const CLOCK_TOLERANCE_MS = 10_000;
 
-/** Decides about a payload that is about to become a Job. */
-export function payloadAge(starts: Starts, { payloadMaxAge, maxStarts }: Patience, now: EpochMs): AgeDecision {
+/** Says whether a payload may become a Job. */
+export function freshness(
+  { record, acceptedAt }: Pick<Starts, 'record' | 'acceptedAt'>,
+  { payloadMaxAge }: Pick<Patience, 'payloadMaxAge'>,
+  now: EpochMs,
+): 'fresh' | 'renewed' | 'stale' {
+  if (record !== undefined && acceptedAt + CLOCK_TOLERANCE_MS < record.askedAt) return 'renewed';
+  return elapsedMs(acceptedAt, now) <= secondsToMs(payloadMaxAge) ? 'fresh' : 'stale';
+}
+
+/** Decides about a payload that is too old for a Job, or seemed to be a moment ago. */
+export function payloadAge(starts: Starts, patience: Patience, now: EpochMs): AgeDecision {
+  const kind = freshness(starts, patience, now);
+  if (kind !== 'stale') return { kind };
   const { record, acceptedAt, highestStart, type } = starts;
-  if (record !== undefined && acceptedAt + CLOCK_TOLERANCE_MS < record.askedAt) return { kind: 'renewed' };
-  if (elapsedMs(acceptedAt, now) <= secondsToMs(payloadMaxAge)) return { kind: 'fresh' };
+  const { maxStarts } = patience;
   const since = record?.since ?? acceptedAt;
   // Either counter may have been lost: Jobs go with their TTL, and a Job that was refused never counted.
   const used = Math.max(1, highestStart, record?.start ?? 0);

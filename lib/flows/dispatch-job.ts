@@ -7,8 +7,8 @@ import type { Reason } from '../domain/failure-text.ts';
 import { type GateDecision, gate, type SkipReason } from '../domain/gate.ts';
 import { startRecord } from '../domain/job-comments.ts';
 import { stepSelector } from '../domain/job-name.ts';
-import { anotherDeliveryGotThrough, highestStart, nextStart } from '../domain/next-start.ts';
-import { payloadAge, type Starts } from '../domain/payload-age.ts';
+import { anotherDeliveryGotThrough, nextStart } from '../domain/next-start.ts';
+import { freshness } from '../domain/payload-age.ts';
 import { payloadLimitBytes } from '../domain/payload-transport.ts';
 import { type StepSettings, stepSettings } from '../domain/step-settings.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
@@ -97,11 +97,12 @@ async function go(
   const settings = settingsOf(deps, request, known);
   if ('reason' in settings) return refuse(deps, request, settings.reason);
   if (!('payload' in request)) return { outcome: 'skipped', reason: 'alreadyTold' };
-  const age = payloadAge(startsOf(deps, request, job, known), deps.patience, deps.clock.now());
-  if (age.kind === 'renewed') return { outcome: 'skipped', reason: 'renewed' };
+  const record = startRecord(job.comments, request.ids.stepId);
+  const age = freshness({ record, acceptedAt: request.acceptedAt }, deps.patience, deps.clock.now());
+  if (age === 'renewed') return { outcome: 'skipped', reason: 'renewed' };
   const started = await startJob(
     { ...deps, executor: settings.settings },
-    { ...request, isFresh: age.kind === 'fresh', isPaused: deps.patience.isPaused },
+    { ...request, isFresh: age === 'fresh', isPaused: deps.patience.isPaused },
     known,
   );
   switch (started.kind) {
@@ -135,18 +136,6 @@ function settingsOf(
   if (tooLarge) return { reason: tooLarge };
   return 'payload' in request ? stepSettings(request.asked, executor) : { settings: executor };
 }
-
-const startsOf = (
-  { installation }: DispatchDeps,
-  { ids, acceptedAt }: DispatchRequest,
-  { comments }: TerrakubeJob,
-  known: readonly V1Job[],
-): Starts => ({
-  type: ids.type,
-  acceptedAt,
-  record: startRecord(comments, ids.stepId),
-  highestStart: highestStart(ids, installation, known),
-});
 
 async function renew(deps: DispatchDeps, request: DispatchRequest): Promise<DispatchResult> {
   const renewed = await renewPayload(deps, request);

@@ -183,6 +183,19 @@ describe('a request that is no dispatch', () => {
 });
 
 describe('with the secret in the path', () => {
+  test.each(['/api/v1/terraform-rs', '//api/v1/terraform-rs'])(
+    'nobody is asked about an empty one (%s)',
+    async (path) => {
+      const asked: string[] = [];
+      // It would take an empty secret, as one whose setting is empty does.
+      const verify = async (presented: string) => asked.push(presented) > 0;
+      const { queue, accept } = intake({ authMode: 'path', verifier: { verify } });
+      expect(codeOf(await accept(post({ path })))).toBe('unauthorized');
+      expect(asked).toEqual([]);
+      expect(queue.sent).toEqual([]);
+    },
+  );
+
   test('the segment right before the end of the path is verified, and no token is needed', async () => {
     const { queue, verified, accept } = intake({ authMode: 'path' });
     const path = `/prefix/${PATH_SECRET}/api/v1/terraform-rs`;

@@ -65,7 +65,7 @@ describe('a message that is delivered', () => {
       }),
       { numRuns: 300 },
     );
-  });
+  }, 30_000);
 });
 
 /** What may happen to a create: it is done, it is done and the answer is lost, or it is lost on its way. */
@@ -95,7 +95,7 @@ describe('deliveries at once over a bad network, each killed at some point', () 
       ),
       { numRuns: 500 },
     );
-  });
+  }, 30_000);
 });
 
 function badLuck(fate: string[], turn: (label: string) => Promise<unknown>): Around {

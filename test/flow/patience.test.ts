@@ -5,7 +5,8 @@ import { recordText, startRecord } from '../../lib/domain/job-comments.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { PAYLOAD_KEY } from '../../lib/domain/payload-secret.ts';
 import { epochMs } from '../../lib/domain/time.ts';
-import { INSTALLATION, ids, kubernetesJob, NOON } from '../support/builders.ts';
+import { INSTALLATION, ids, kubernetesJob, NOON, recordedVerdict, terrakubeJob } from '../support/builders.ts';
+import { createDispatchWorld } from '../support/dispatch-world.ts';
 import { createWaitingWorld, type WaitingOptions } from '../support/waiting-world.ts';
 
 const MINUTE = 60_000;
@@ -126,6 +127,23 @@ describe('a step that waits', () => {
     const comments = world.terrakube.job(ids())?.comments ?? null;
     expect(comments).toMatch(/^fresh 2\/3 \S+ since 2026-\S+Z asked 2026-\S+Z; waiting: quota executors .*, \d+ s$/);
     expect(startRecord(comments, ids().stepId)).toMatchObject({ start: 2, maxStarts: 3, since: NOON });
+  });
+
+  test('while Terrakube writes its job down is asked for anew only after that', async () => {
+    const world = createDispatchWorld({ job: terrakubeJob({ status: 'pending' }) });
+    world.clock.advance(26 * MINUTE);
+
+    expect(await world.deliver()).toBe('again');
+    expect(world.log.lines.at(-1)).toMatchObject({ reason: 'Terrakube has not committed the job yet' });
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'pending', comments: null });
+
+    world.terrakube.changeJob(ids(), { status: 'queue' });
+    expect(await world.deliver()).toBe('done');
+    expect(world.log.lines.at(-1)).toMatchObject({ reason: 'freshPayloadAsked' });
+    expect(world.terrakube.job(ids())).toMatchObject({
+      status: 'pending',
+      comments: expect.stringMatching(/^fresh 2/),
+    });
   });
 
   test('while dispatching is paused says why, is kept alive, and uses up no start', async () => {
@@ -253,6 +271,19 @@ describe('histories', () => {
 
     expect(world.sentPayloads()).toBe(1);
     expect(world.terrakube.job(ids())?.steps[0]?.name).toMatch(/waited 8[5-7] minutes and 3 payloads/);
+  });
+
+  test('19: the comments of earlier starts are overwritten, but the Jobs still count them', async () => {
+    const world = createWaitingWorld();
+    const verdict = recordedVerdict({ action: 'restart' });
+    world.store.put(kubernetesJob({ start: 3, ended: 'Failed', verdict }));
+    world.terrakube.changeJob(ids(), { comments: 'please hurry' });
+    world.clock.advance(26 * MINUTE);
+
+    await world.run(60 * MINUTE);
+
+    expect(world.sentPayloads()).toBe(1);
+    expect(world.terrakube.job(ids())?.steps[0]?.name).toMatch(/waited 26 minutes and 3 payloads/);
   });
 
   test('23: an old message that comes after a fresh payload was asked for makes nothing', async () => {

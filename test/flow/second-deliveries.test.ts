@@ -60,6 +60,16 @@ describe('an old message', () => {
     expect(JSON.parse(Buffer.from(text, 'base64').toString('utf8')).accessToken).toBe('fresh');
   });
 
+  test('of the same moment gives its own: nobody can say that it is the older one', async () => {
+    const world = createDispatchWorld();
+    const died = { ...world.store, createSecret: () => Promise.reject(new Error('the sandbox died')) };
+    await world.deliver({ jobs: died });
+
+    await world.deliver({}, { payload: payload(ids(), { accessToken: 'another' }) });
+
+    expect(world.store.allSecrets()).toHaveLength(1);
+  });
+
   test('that is the same payload once more gives it', async () => {
     const world = createDispatchWorld();
     const died = { ...world.store, createSecret: () => Promise.reject(new Error('the sandbox died')) };
@@ -152,6 +162,16 @@ describe('a job is not written to', () => {
     expect(await world.deliver({ executor, jobs: { ...world.store, ...changes(world.store) } })).toBe('again');
 
     expect(world.log.lines.at(-1)).toMatchObject({ outcome: 'retried', code: 'clusterUnavailable' });
+    expect(world.terrakube.job(ids())?.comments).toBeNull();
+  });
+
+  test('while a Job that no list shows any more is being deleted', async () => {
+    const world = createDispatchWorld();
+    world.store.put(kubernetesJob({ isBeingDeleted: true }));
+    world.clock.advance(MINUTE);
+
+    expect(await world.deliver({ jobs: { ...world.store, listJobs: async () => [] } })).toBe('again');
+
     expect(world.terrakube.job(ids())?.comments).toBeNull();
   });
 

@@ -1,6 +1,7 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
 import { stepId } from '../../lib/domain/dispatch-request.ts';
+import { LABEL } from '../../lib/domain/job-name.ts';
 import { anotherDeliveryGotThrough, hasEnded, nextStart } from '../../lib/domain/next-start.ts';
 import { INSTALLATION, ids, kubernetesJob, recordedVerdict } from '../support/builders.ts';
 
@@ -79,6 +80,10 @@ describe('Jobs that are not looked at', () => {
     ['of another type', kubernetesJob({ of: ids({ type: 'terraformApply' }) })],
     ['of another job', kubernetesJob({ of: ids({ jobId: '171' }) })],
     ['without labels', withLabels({})],
+    [
+      'with the label of another installation',
+      withLabels({ ...running.metadata?.labels, [LABEL.installation]: 'other' }),
+    ],
     ['of another manager', withLabels({ ...running.metadata?.labels, 'app.kubernetes.io/managed-by': 'helm' })],
     ['with our labels and a name of their own', withName('job-17-mine')],
     ['with a suffix that is no start', withName(`${running.metadata?.name}-x`)],
