@@ -79,7 +79,7 @@ async function live(scene: Scene, crash?: Crash): Promise<History> {
 const counts = (lines: readonly string[]): readonly number[] =>
   [...new Set(lines)].map((line) => lines.filter((other) => other === line).length);
 
-describe.each(SCENES)('$what', (scene) => {
+describe.each(SCENES)('$what', { timeout: 30_000 }, (scene) => {
   test('comes to its end, and then there is nothing left to do', async () => {
     const { world, lines } = await live(scene);
     expect({ job: world.terrakube.job(ids())?.status, step: world.terrakube.job(ids())?.steps[0]?.status }).toEqual({

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { recordedVerdict as readVerdict } from '../../lib/domain/recorded-verdict.ts';
 import type { SecretSource } from '../../lib/ports.ts';
 import { kubernetesJob, PAYLOAD_SECRETS } from '../support/builders.ts';
@@ -16,6 +16,9 @@ import {
 } from '../support/observed-terrakube.ts';
 import type { Reply } from '../support/scripted-server.ts';
 import { INTERNAL_SECRET } from '../support/terrakube-bench.ts';
+
+// Silence is waited for, on a machine that may be busy.
+vi.setConfig({ testTimeout: 20_000 });
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
