@@ -33,7 +33,7 @@ export interface AuditTail {
 }
 
 const ATTEMPTS = 3;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /** Starts at the end of the file: what happened before is not told. @throws Error when there is no such file. */
 export async function startAuditTail(options: AuditTailOptions): Promise<AuditTail> {
@@ -101,8 +101,9 @@ async function openAtEnd(file: string): Promise<Reader> {
   let handle = await open(file);
   let offset = (await handle.stat()).size;
   let rest = Buffer.alloc(0);
+  // One for all reads: a new one for each would keep the garbage collector busy.
+  const chunk = Buffer.alloc(CHUNK_BYTES);
   const read = async (): Promise<void> => {
-    const chunk = Buffer.alloc(CHUNK_BYTES);
     for (let bytes = await readAt(handle, chunk, offset); bytes > 0; bytes = await readAt(handle, chunk, offset)) {
       rest = Buffer.concat([rest, chunk.subarray(0, bytes)]);
       offset += bytes;
