@@ -18,6 +18,7 @@ import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './la
 import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
 import type { LambdaFunction, LogLine } from './lambda/sandbox.ts';
 import type { LocalCluster } from './local-cluster.ts';
+import { createPlayer, type PlayerOptions } from './scenarios/player.ts';
 import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './terrakube/terrakube.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -49,6 +50,8 @@ export interface StackOptions {
   }): Promise<{ readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } }>;
   /** Whether job-status is told every change of Jobs, Pods and Events; default is false. */
   readonly jobStatus?: boolean;
+  /** What every Job of the stand-in cluster comes to, in the place of a kubelet that runs executors. */
+  readonly scenario?: PlayerOptions;
   /** False leaves messages on the queues; default is true. */
   readonly pollers?: boolean;
   /** Front door's port; default is a free one. */
@@ -226,7 +229,7 @@ async function startExecutors(world: World, options: StackOptions, keep: Keep): 
     const outcome = await seedExecutorSecret({ cluster, ...access, terrakubeUrl, internalSecret });
     options.onExecutorSecret?.(outcome);
   }
-  if (cluster.hasNodes === true) return;
+  if (cluster.hasNodes === true || options.scenario !== undefined) return;
   keep(
     await startKubelet({
       server: cluster.url,
@@ -259,6 +262,7 @@ function clusterOptions(clusterToken: string, options: StackOptions, bell: Bell)
     namespaces: [namespaceOf(options)],
     authenticate: createAuthenticator(CLUSTER_NAME, clusterToken),
     ...(options.onClusterChange === undefined && !options.jobStatus ? {} : { onChange }),
+    ...(options.scenario === undefined ? {} : { startJobs: createPlayer(options.scenario) }),
   };
 }
 

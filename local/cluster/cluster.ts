@@ -10,10 +10,10 @@ import { createHandler, type Handler, writeAnswer } from './http.ts';
 import { startJobController } from './job-controller.ts';
 import { createLister } from './list.ts';
 import type { ClusterObject } from './objects.ts';
-import { createOperations } from './operations.ts';
+import { createOperations, type Operations } from './operations.ts';
 import { podCollectionMs, startPodCollector } from './pod-tracking.ts';
 import { createRules, type Rule, type Rules } from './rules.ts';
-import { createStore } from './store.ts';
+import { createStore, type Store } from './store.ts';
 
 /** How the cluster starts. */
 export interface ClusterOptions {
@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly podCollectionMs?: number;
   /** The user behind a bearer token; undefined is answered 401. */
   authenticate(token: string): Promise<string | undefined>;
+  /** Starts what makes pods of Jobs; the answer stops it. By default the job controller. */
+  startJobs?(store: Store, operations: Operations): () => void;
   /** Called for every change, at once. */
   onChange?(change: ClusterChange): void;
 }
@@ -65,7 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<StandInClus
   const { authenticate, onChange } = options;
   if (onChange !== undefined) store.subscribe(({ type, object }) => onChange({ type, object }));
   const stoppers = [
-    startJobController(store, operations),
+    (options.startJobs ?? startJobController)(store, operations),
     startGarbageCollector(store, operations),
     startPodCollector(store, operations, options.podCollectionMs ?? podCollectionMs),
   ];

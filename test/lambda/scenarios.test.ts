@@ -1,0 +1,88 @@
+// Every recording of local/scenarios, played to the whole product: what the user of Terrakube reads in the end.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { textAt } from '../../local/json.ts';
+import { loadScenarios, type Scenario } from '../../local/scenarios/scenario.ts';
+import { type RunningStack, startRunningStack } from '../support/running-stack.ts';
+
+const scenarios = new Map(loadScenarios().map((scenario) => [scenario.name, scenario]));
+const played = new Map<string, Scenario>();
+const state: { running?: RunningStack } = {};
+
+beforeAll(async () => {
+  state.running = await startRunningStack({
+    jobStatus: true,
+    scenario: {
+      stepMs: 300,
+      scenarioOf: (job) => {
+        const scenario = played.get(textAt(job, 'metadata', 'labels', 'terrakube.io/job') ?? '');
+        if (scenario === undefined) throw new Error('a Job that no test has asked for');
+        return scenario;
+      },
+    },
+  });
+});
+afterAll(() => state.running?.stack.close());
+
+function play(name: string) {
+  const scenario = scenarios.get(name);
+  if (scenario === undefined || state.running === undefined) throw new Error(`${name} cannot be played`);
+  const { terrakube } = state.running.stack;
+  const { jobId } = terrakube.createJob({ steps: [{ type: 'terraformPlan', name: 'Plan' }] });
+  played.set(jobId, scenario);
+  return {
+    step: () => terrakube.job(jobId).steps[0],
+    job: () => terrakube.job(jobId),
+    logs: () => terrakube.logs(jobId),
+  };
+}
+
+const FAILED: Readonly<Record<string, string>> = {
+  'command-not-found': 'Plan: container could not start: exec: "/no/such/binary"',
+  'evicted-by-eviction-api': 'Plan: the pod was evicted from its node',
+  'evicted-ephemeral-storage': 'Plan: evicted: ephemeral-storage over 20Mi',
+  'exit-1': 'Plan: executor ended with exit code 1',
+  'image-never-pull': 'Plan: image localhost/nothere:1 cannot be pulled: pull policy Never',
+  'image-pull-backoff-dns': 'Plan: image registry.example.invalid/executor:2.22.0 cannot be pulled: no such host',
+  'image-pull-deadline': 'Plan: time limit of 12 s exceeded; image registry.example.invalid/executor:2.22.0',
+  'image-pull-manifest-unknown': 'Plan: image …5055/missing/executor:9 cannot be pulled: first record does not look',
+  'init-container-fails': 'Plan: init container init failed',
+  'job-deadline-exceeded': 'Plan: time limit of 4 s exceeded',
+  'job-deleted-foreground': 'Plan: its Kubernetes Job was deleted',
+  'missing-secret-envfrom': 'Plan: Secret "terrakube-executor-secrets" not found',
+  'missing-serviceaccount': 'Plan: service account "nothere" does not exist',
+  oomkilled: 'Plan: out of memory (limit 32Mi)',
+  'pod-deleted-backoff-0': 'Plan: the pod was deleted',
+  'pod-security-denied': 'Plan: pod refused by PodSecurity restricted',
+  success: 'Plan: executor could not reach Terrakube or sign in to it',
+  'termination-message': 'Plan: executor ended with exit code 7',
+  'unschedulable-deadline': 'Plan: time limit of 5 s exceeded; no node fits',
+};
+
+const WAITING: Readonly<Record<string, string>> = {
+  'quota-pods-exceeded': 'pods quota 0/0 used in terrakube',
+  'unschedulable-nodeselector': 'no node fits: 0/1 nodes are available',
+};
+
+test('every scenario is in one of the tables', () => {
+  expect([...scenarios.values()].map(({ name, ends }) => `${name} ${ends}`)).toEqual(
+    [
+      ...Object.keys(FAILED).map((name) => `${name} failed`),
+      ...Object.keys(WAITING).map((name) => `${name} waiting`),
+    ].sort(),
+  );
+});
+
+describe.concurrent('a scenario', () => {
+  test.each(Object.entries(FAILED))('%s: %s', async (name, told) => {
+    const { job, step } = play(name);
+    await expect.poll(() => job().status, { timeout: 45_000 }).toBe('failed');
+    expect(step()?.status).toBe('failed');
+    expect(step()?.name).toContain(told);
+  });
+
+  test.each(Object.entries(WAITING))('%s: %s', async (name, told) => {
+    const { step, logs } = play(name);
+    await expect.poll(() => logs().join('\n'), { timeout: 45_000 }).toContain(told);
+    expect(step()?.status).toBe('pending');
+  });
+});
