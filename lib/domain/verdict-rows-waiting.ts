@@ -1,5 +1,6 @@
 // Rows 16 to 21: a Job whose container has not started.
 
+import { type DurationMs, durationMs } from './time.ts';
 import { type Case, isLive, isOpen, isPastGrace, isPayloadOld, mayKeepAlive, mayRestart } from './verdict-case.ts';
 import { cancelReason, quietReason, reasonOfCase, waitReason } from './verdict-reasons.ts';
 import { leave, stop, type VerdictRow } from './verdict-row.ts';
@@ -26,6 +27,16 @@ const restartOrFail = (seen: Case, isRestartable: boolean): Action =>
   stop(isRestartable && mayRestart(seen) ? 'restart' : 'fail', waitReason(seen), {
     cause: seen.finding?.cause ?? 'unknown',
   });
+
+/** Where pods cannot be seen every start looks like a fault at first. */
+const CLEAR_AFTER: DurationMs = durationMs(60_000);
+
+const isUnclear = ({ finding, age }: Case): boolean => finding?.cause === 'unknown' && age < CLEAR_AFTER;
+
+const whileStarting = (seen: Case): Action =>
+  mayKeepAlive(seen)
+    ? { kind: 'keepAlive', text: seen.kind === 'suspended' ? 'the Job is suspended' : 'the executor is starting' }
+    : leave('it is starting');
 
 /** The rows. */
 export const WAITING_ROWS: readonly VerdictRow[] = [
@@ -70,9 +81,12 @@ export const WAITING_ROWS: readonly VerdictRow[] = [
     row: 20,
     kubernetes: 'waiting for something, not yet too long',
     terrakube: 'job live, step open',
-    does: "explain (one line in the run's log when the cause changes) and keep the job alive",
+    does: "explain (one line in the run's log when the cause changes; one that nobody knows after 60 s) and keep the job alive",
     fits: (seen) => isWaiting(seen) && isOpen(seen) && seen.finding !== undefined,
-    action: (seen) => ({ kind: 'explain', text: reasonOfCase(seen).title, keepAlive: mayKeepAlive(seen) }),
+    action: (seen) =>
+      isUnclear(seen)
+        ? whileStarting(seen)
+        : { kind: 'explain', text: reasonOfCase(seen).title, keepAlive: mayKeepAlive(seen) },
   },
   {
     row: 21,
@@ -80,9 +94,6 @@ export const WAITING_ROWS: readonly VerdictRow[] = [
     terrakube: 'job live',
     does: 'keep the job alive while it reads `queue`',
     fits: isWaiting,
-    action: (seen) =>
-      mayKeepAlive(seen)
-        ? { kind: 'keepAlive', text: seen.kind === 'suspended' ? 'the Job is suspended' : 'the executor is starting' }
-        : leave('it is starting'),
+    action: whileStarting,
   },
 ];

@@ -205,7 +205,7 @@ Resources:
       name: 'job-status',
       codeUri: fileURLToPath(new URL('../../dist/job-status', import.meta.url)),
       handler: 'index.handler',
-      timeoutSeconds: 60,
+      timeoutSeconds: 120,
       memoryMb: 512,
       environment: { ...shared, ...jobStatusDefaults },
       events: [],

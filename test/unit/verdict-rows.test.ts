@@ -126,6 +126,13 @@ describe('rows 16 to 21, a Job that waits', () => {
       gives(20, { kind: 'explain', text: blocker().title, keepAlive: false }),
     );
   });
+  test('row 20 says nothing of a cause that nobody knows before it has lasted a minute', () => {
+    const unclear = { cause: 'unknown', grace: lasting(900), restartable: false } as const;
+    const since = (seconds: number) => waiting({ blocker: blocker(unclear), since: secondsAgo(seconds) });
+    expect(decide({ outcome: since(59) })).toEqual(gives(20, { kind: 'keepAlive', text: 'the executor is starting' }));
+    expect(kindOf({ outcome: since(59), settings: { keepAlive: false } })).toBe('20 leave');
+    expect(kindOf({ outcome: since(60) })).toBe('20 explain');
+  });
   test('row 21 keeps a job alive that waits in the queue', () => {
     expect(decide({ outcome: waiting() })).toEqual(gives(21, { kind: 'keepAlive', text: 'the executor is starting' }));
     expect(decide({ outcome: suspended() })).toEqual(gives(21, { kind: 'keepAlive', text: 'the Job is suspended' }));

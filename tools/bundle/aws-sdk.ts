@@ -22,62 +22,69 @@ export function awsInSecondFile(found: Set<string>): Plugin {
   };
 }
 
+/** What a bundle is. */
+export interface BundleKind {
+  /** Whether it holds one of the SDK's clients; else it holds the signer alone. */
+  readonly hasClients: boolean;
+  /** Whether it is a function's main file. */
+  readonly isMain: boolean;
+}
+
 /** Modules of the SDK and of Powertools that Lambda functions never reach, each with what stands in for it. */
 const UNREACHED: readonly {
   readonly module: RegExp;
   readonly contents: string;
   readonly why: string;
-  /** Only the SDK's clients reach it; the signer alone does not. */
-  readonly ofClients: boolean;
-  /** Only the main file reaches it. */
-  readonly isOfMain?: boolean;
+  /** Bundles that have it: the signer alone does not reach what the SDK's clients do, and Powertools is in main files only. */
+  readonly isIn: (bundle: BundleKind) => boolean;
 }[] = [
   {
     module: /@aws-sdk[\\/]credential-provider-node[\\/]/,
     contents:
       'export const defaultProvider = () => async () => { throw new Error("no credentials were given to this client"); };',
     why: 'files, SSO, container and instance metadata: Lambda gives the keys in the environment',
-    ofClients: true,
+    isIn: ({ hasClients }) => hasClients,
   },
   {
     module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]event-streams[\\/]index\.js$/,
     contents: 'export const EventStreamSerde = undefined, eventStreamSerdeProvider = undefined;',
     why: 'streams of events: none of our calls has one',
-    ofClients: true,
+    isIn: ({ hasClients }) => hasClients,
   },
   {
     module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]checksum[\\/](?:sha256[\\/]Sha256Js|md5[\\/]Md5Js)\.js$/,
     contents: 'export const Sha256Js = undefined, Md5Js = undefined;',
     why: 'hashes in JavaScript, for a Node without node:crypto',
-    ofClients: false,
+    isIn: () => true,
   },
   {
     module: /@smithy[\\/]signature-v4[\\/]dist-es[\\/]HeaderFormatter\.js$/,
     contents: 'export class HeaderFormatter {}',
     why: 'signatures of messages in a stream of events',
-    ofClients: false,
+    isIn: () => true,
   },
   {
     module: /@aws-lambda-powertools[\\/]logger[\\/]lib[\\/]esm[\\/]logBuffer\.js$/,
     contents: 'export class SizedItem {} export class SizedSet extends Set {} export class CircularMap extends Map {}',
     why: 'a buffer of log lines, which nobody switches on',
-    ofClients: false,
-    isOfMain: true,
+    isIn: ({ isMain }) => isMain,
+  },
+  {
+    module: /@aws[\\/]lambda-invoke-store[\\/]dist-es[\\/]invoke-store\.js$/,
+    contents: 'globalThis.awslambda ??= {};',
+    why: 'what belongs to one of several invocations at a time: Powertools does without it where a sandbox has one',
+    isIn: ({ isMain, hasClients }) => isMain && !hasClients,
   },
 ];
 
-/**
- * Replaces {@link UNREACHED} modules. It is an error when one of them is not met: then the SDK's layout has changed.
- *
- * @param hasClients whether the bundle holds one of the SDK's clients; else it holds the signer alone.
- * @param isMain whether it is a function's main file.
- */
-export function withoutUnreachedModules(hasClients: boolean, isMain = true): Plugin {
+/** Replaces {@link UNREACHED} modules. It is an error when one of them is not met: then a package's layout has changed. */
+export function withoutUnreachedModules(bundle: BundleKind): Plugin {
+  const unreached = UNREACHED.filter(({ isIn }) => isIn(bundle));
   const met = new Set<RegExp>();
   return {
     name: 'without-unreached-modules',
     setup(build) {
-      for (const { module, contents } of UNREACHED) {
+      for (const { module, contents } of unreached) {
         build.onLoad({ filter: module }, () => {
           met.add(module);
           return { contents, loader: 'js' };
@@ -89,10 +96,7 @@ export function withoutUnreachedModules(hasClients: boolean, isMain = true): Plu
         return { contents: JSON.stringify({ version }), loader: 'json' };
       });
       build.onEnd(() => {
-        const missed = UNREACHED.filter(
-          ({ module, ofClients, isOfMain = false }) =>
-            (hasClients || !ofClients) && (isMain || !isOfMain) && !met.has(module),
-        );
+        const missed = unreached.filter(({ module }) => !met.has(module));
         return { errors: missed.map(({ module }) => ({ text: `no package has module ${module} any more` })) };
       });
     },

@@ -34,7 +34,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     supported: { 'dynamic-import': false },
     plugins: [
       awsInSecondFile(awsModules),
-      withoutUnreachedModules(hasClients),
+      withoutUnreachedModules({ hasClients, isMain: true }),
       withoutPageTexts(),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
     ],
@@ -49,7 +49,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...common(root),
       stdin: { contents, resolveDir: root, loader: 'ts' },
       outfile: path.join(folder, 'aws.cjs'),
-      plugins: [withoutUnreachedModules(true, false)],
+      plugins: [withoutUnreachedModules({ hasClients: true, isMain: false })],
     });
     files.push(keep(root, name, 'aws.cjs', second));
   }
