@@ -12,8 +12,23 @@ export interface Reporter {
   executorLog(pod: string, text: string): void;
   /** A Terrakube that runs already can be pointed here. @param executorUrl without the path that Terrakube appends. */
   serving(executorUrl: string, dispatchUrl: string): void;
+  /** A scenario is over: what its user reads. */
+  told(told: Told): void;
   /** The demo is over: what came of it, and what to try next. */
   ending(results: readonly string[], own: OwnDispatch): void;
+}
+
+/** What a user of Terrakube reads of a run. */
+export interface Told {
+  readonly scenario: string;
+  readonly stepStatus: string;
+  readonly stepName: string;
+  /** The step's output. */
+  readonly output: string;
+  /** What was written into the run's log. */
+  readonly log: readonly string[];
+  /** Whether it ended as it was recorded. */
+  readonly isAsRecorded: boolean;
 }
 
 /** How to speak. */
@@ -53,6 +68,10 @@ export function reporter({ json, watch, verbose }: ReportOptions): Reporter {
       if (json) return out(JSON.stringify({ event: 'serving', executorUrl, dispatchUrl }));
       for (const line of servingLines(executorUrl, dispatchUrl)) out(line);
     },
+    told(told) {
+      if (json) return out(JSON.stringify({ event: 'told', ...told }));
+      for (const line of toldLines(told)) out(line);
+    },
     ending(results, own) {
       if (json) return out(JSON.stringify({ event: 'end', results, curl: own.curl.join('\n') }));
       for (const line of endingLines(results, own, watch)) out(line);
@@ -76,6 +95,22 @@ const servingLines = (executorUrl: string, dispatchUrl: string): readonly string
   '',
   'Watching. Ctrl-C ends it.',
 ];
+
+function toldLines({ scenario, stepStatus, stepName, output, log, isAsRecorded }: Told): readonly string[] {
+  const indented = (text: string): readonly string[] => text.split('\n').map((line) => `    ${line}`.trimEnd());
+  return [
+    '',
+    'What the user reads in Terrakube:',
+    `  step, ${stepStatus}`,
+    ...indented(stepName),
+    ...(output === '' ? [] : ['  its output', ...indented(output.trimEnd())]),
+    ...(log.length === 0 ? [] : ["  the run's log", ...log.flatMap((text) => indented(text.trimEnd()))]),
+    '',
+    isAsRecorded
+      ? `${scenario} ended as recorded.`
+      : `${scenario} did not end as recorded. Run it again with --verbose.`,
+  ];
+}
 
 function endingLines(results: readonly string[], own: OwnDispatch, watch: boolean): readonly string[] {
   const isFine = results.every((result) => result === 'completed');

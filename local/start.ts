@@ -8,11 +8,13 @@ import { buildControlPlane } from './control-plane/build.ts';
 import { startRealCluster } from './control-plane/real-cluster.ts';
 import { EXECUTOR_SECRET } from './executor-secret.ts';
 import { type Reporter, reporter } from './report.ts';
+import { loadScenarios } from './scenarios/scenario.ts';
 import { type ClusterStarter, NAMESPACE, type StackOptions } from './stack.ts';
 import { playDemo } from './start/demo.ts';
 import { listenToSignals } from './start/interruption.ts';
 import { parseStartOptions, type StartOptions, USAGE } from './start/options.ts';
 import { StartRefusal } from './start/refusal.ts';
+import { playScenario } from './start/scenario.ts';
 import { serveTerrakube } from './start/serve.ts';
 
 async function main(): Promise<number> {
@@ -23,6 +25,10 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
+  if (options === 'scenarios' || options === 'scenariosAsJson') {
+    process.stdout.write(`${scenarioLines(options === 'scenariosAsJson').join('\n')}\n`);
+    return 0;
+  }
   const report = reporter(options);
   const interruption = listenToSignals();
   const start = await clusterStarter(options, report);
@@ -30,10 +36,19 @@ async function main(): Promise<number> {
   await buildFunctions();
   report.progress(startLine(options));
   const stackOptions = stackOptionsOf(options, report);
-  const { terrakube, watch } = options;
+  const { terrakube, watch, scenario } = options;
+  if (scenario !== undefined) return playScenario({ scenario, stackOptions, report, interruption, watch });
   return terrakube === undefined
     ? playDemo({ start, stackOptions, report, interruption, watch })
     : serveTerrakube({ start, terrakube, stackOptions, report, interruption });
+}
+
+function scenarioLines(json: boolean): readonly string[] {
+  const scenarios = loadScenarios();
+  const width = Math.max(...scenarios.map(({ name }) => name.length));
+  return scenarios.map(({ name, description }) =>
+    json ? JSON.stringify({ name, description }) : `${name.padEnd(width)}  ${description}`,
+  );
 }
 
 function startLine({ cluster, terrakube }: StartOptions): string {
@@ -46,6 +61,7 @@ function stackOptionsOf(options: StartOptions, report: Reporter): StackOptions {
   const { cluster, terrakube, parameters, port, host, executor } = options;
   return {
     parameters,
+    jobStatus: true,
     ...(cluster.kind === 'context' || terrakube !== undefined || executor !== undefined ? { stopSeconds: 60 } : {}),
     ...(port === undefined ? {} : { port }),
     ...(host === undefined ? {} : { host }),

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { internalSecretKey } from '../../lib/domain/internal-secret.ts';
+import { loadScenarios, type Scenario } from '../scenarios/scenario.ts';
 import { StartRefusal } from './refusal.ts';
 import { splitCommand } from './split-command.ts';
 
@@ -16,6 +17,8 @@ export const USAGE = `npm start [-- OPTIONS]
 The cluster (default: a stand-in):
   --control-plane      a real etcd, kube-apiserver and controllers (built once: 5 to 10 minutes, with Go)
   --kube-context NAME  the cluster of this kube context (KUBECONFIG or ~/.kube/config), with its sign-in
+  --scenario NAME      the stand-in, with one job that comes to what a real cluster was recorded to show
+  --list-scenarios     the names, each with a line about it
 Terrakube (default: a stand-in, and two demo jobs):
   --terrakube-url URL  this Terrakube, until Ctrl-C; the environment variable InternalSecret is the one that it has
   --host ADDRESS       address of the front door, for a Terrakube on another machine (default: 127.0.0.1; plain HTTP)
@@ -44,6 +47,8 @@ export interface StartOptions {
   readonly terrakube?: RealTerrakube;
   /** Command and arguments. */
   readonly executor?: readonly string[];
+  /** What the one job comes to. */
+  readonly scenario?: Scenario;
   readonly port?: number;
   readonly host?: string;
   /** Parameters of template.yaml. */
@@ -62,9 +67,13 @@ export interface Surroundings {
  *
  * @throws StartRefusal with every fault, and exit code 2.
  */
-export function parseStartOptions(args: readonly string[], surroundings: Surroundings): StartOptions | 'help' {
+export function parseStartOptions(
+  args: readonly string[],
+  surroundings: Surroundings,
+): StartOptions | 'help' | 'scenarios' | 'scenariosAsJson' {
   const values = readArguments(args);
   if (values.help) return 'help';
+  if (values['list-scenarios']) return values.json ? 'scenariosAsJson' : 'scenarios';
   const { json, watch, verbose } = values;
   const faults = createFaults();
   const port = faults.read(values.port, readPort);
@@ -77,6 +86,7 @@ export function parseStartOptions(args: readonly string[], surroundings: Surroun
   if (values.host !== undefined && values['terrakube-url'] === undefined) {
     faults.add('--host is for a Terrakube on another machine: add --terrakube-url URL, or leave --host out.');
   }
+  const scenario = faults.read(values, readScenario);
   faults.throwAny();
   return {
     ...{ json, watch, verbose, cluster, parameters },
@@ -84,6 +94,7 @@ export function parseStartOptions(args: readonly string[], surroundings: Surroun
     ...(host === undefined ? {} : { host }),
     ...(terrakube === undefined ? {} : { terrakube }),
     ...(executor === undefined ? {} : { executor }),
+    ...(scenario === undefined || scenario === 'none' ? {} : { scenario }),
   };
 }
 
@@ -100,6 +111,8 @@ function readArguments(args: readonly string[]) {
         'kube-context': { type: 'string' },
         'terrakube-url': { type: 'string' },
         executor: { type: 'string' },
+        scenario: { type: 'string' },
+        'list-scenarios': { type: 'boolean', default: false },
         host: { type: 'string' },
         port: { type: 'string' },
       },
@@ -212,6 +225,24 @@ function readExecutor(command: string, { env, folder }: Surroundings): Read<read
   const places = program.includes('/') ? [program] : inPath(program, env['PATH'] ?? '');
   if (places.some(isProgram)) return { value: words };
   return { fault: `--executor: there is no program ${program}${program.includes('/') ? '' : ' in PATH'}.` };
+}
+
+function readScenario(values: ReturnType<typeof readArguments>): Read<Scenario | 'none'> {
+  const name = values.scenario;
+  if (name === undefined) return { value: 'none' };
+  const others = (['control-plane', 'kube-context', 'terrakube-url', 'executor'] as const).filter(
+    (option) => values[option] !== undefined && values[option] !== false,
+  );
+  if (others.length > 0) {
+    const listed = others.map((option) => `--${option}`).join(' and ');
+    return { fault: `--scenario is played in the stand-in cluster, to the stand-in Terrakube: leave ${listed} out.` };
+  }
+  const scenarios = loadScenarios();
+  const scenario = scenarios.find((known) => known.name === name);
+  if (scenario !== undefined) return { value: scenario };
+  return {
+    fault: `--scenario: there is no scenario ${JSON.stringify(name)}. There are ${scenarios.map((one) => one.name).join(', ')}.`,
+  };
 }
 
 const inPath = (program: string, folders: string): readonly string[] =>

@@ -1,7 +1,11 @@
 // Every recording of local/scenarios, played to the whole product: what the user of Terrakube reads in the end.
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { textAt } from '../../local/json.ts';
 import { loadScenarios, type Scenario } from '../../local/scenarios/scenario.ts';
+import { playScenario } from '../../local/start/scenario.ts';
+import { createInterruption, createRecordingReporter } from '../support/recording-reporter.ts';
 import { type RunningStack, startRunningStack } from '../support/running-stack.ts';
 
 const scenarios = new Map(loadScenarios().map((scenario) => [scenario.name, scenario]));
@@ -84,5 +88,73 @@ describe.concurrent('a scenario', () => {
     const { step, logs } = play(name);
     await expect.poll(() => logs().join('\n'), { timeout: 45_000 }).toContain(told);
     expect(step()?.status).toBe('pending');
+  });
+});
+
+test('npm start plays one, and shows what the user reads', async () => {
+  const scenario = scenarios.get('oomkilled');
+  if (scenario === undefined) throw new Error('it is not there');
+  const report = createRecordingReporter();
+  const interruption = createInterruption();
+  const stackOptions = { jobStatus: true };
+  expect(await playScenario({ scenario, stackOptions, report, interruption, watch: false })).toBe(0);
+  expect(report.entries.map(({ moment }) => moment)).toEqual([
+    ...['posted', 'accepted', 'queued', 'Job created', 'container started', 'failed'],
+  ]);
+  expect(report.tellings).toEqual([
+    {
+      scenario: 'oomkilled',
+      stepStatus: 'failed',
+      stepName: 'Plan: out of memory (limit 32Mi)',
+      output: expect.stringContaining('exit code 137 (OOMKilled, after 0 s, memory limit 32Mi)'),
+      log: expect.arrayContaining([expect.stringContaining('What to do: Give the executor more memory')]),
+      isAsRecorded: true,
+    },
+  ]);
+});
+
+describe('the program', () => {
+  async function start(...args: readonly string[]) {
+    const child = spawn(process.execPath, ['local/start.ts', ...args], { cwd: new URL('../../', import.meta.url) });
+    const [stdout, stderr, exitCode] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      new Promise((resolve) => child.on('exit', resolve)),
+    ]);
+    return { exitCode, stdout, stderr };
+  }
+  const names = [...scenarios.keys()];
+
+  test('lists the scenarios', async () => {
+    const { exitCode, stdout } = await start('--list-scenarios');
+    expect(exitCode).toBe(0);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => line.split(/ {2,}/))).toEqual(
+      [...scenarios.values()].map(({ name, description }) => [name, description]),
+    );
+  });
+
+  test('lists them for programs', async () => {
+    const { stdout } = await start('--list-scenarios', '--json');
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual(
+      [...scenarios.values()].map(({ name, description }) => ({ name, description })),
+    );
+  });
+
+  test('names the scenarios when it has none of that name', async () => {
+    expect(await start('--scenario', 'oom')).toEqual({
+      exitCode: 2,
+      stdout: '',
+      stderr: `--scenario: there is no scenario "oom". There are ${names.join(', ')}.\nnpm start -- --help lists the options.\n`,
+    });
+  });
+
+  test('plays them on stand-ins only', async () => {
+    const { exitCode, stderr } = await start('--scenario', 'oomkilled', '--control-plane', '--executor', 'node');
+    expect({ exitCode, line: stderr.split('\n')[0] }).toEqual({
+      exitCode: 2,
+      line: '--scenario is played in the stand-in cluster, to the stand-in Terrakube: leave --control-plane and --executor out.',
+    });
   });
 });

@@ -1,5 +1,5 @@
 // A reporter that keeps what it is told, and an interruption that a test makes.
-import type { Reporter } from '../../local/report.ts';
+import type { Reporter, Told } from '../../local/report.ts';
 import type { Interruption } from '../../local/start/interruption.ts';
 import type { TimelineEntry } from '../../local/timeline.ts';
 
@@ -8,6 +8,8 @@ export interface RecordingReporter extends Reporter {
   /** Progress, refusals and logs, in their order. */
   readonly lines: readonly string[];
   readonly entries: readonly TimelineEntry[];
+  /** What the users of scenarios read. */
+  readonly tellings: readonly Told[];
   /** What Terrakube is to be given, once it is known. */
   served(): { readonly executorUrl: string; readonly dispatchUrl: string } | undefined;
 }
@@ -16,10 +18,12 @@ export interface RecordingReporter extends Reporter {
 export function createRecordingReporter(): RecordingReporter {
   const lines: string[] = [];
   const entries: TimelineEntry[] = [];
+  const tellings: Told[] = [];
   let served: { executorUrl: string; dispatchUrl: string } | undefined;
   return {
     lines,
     entries,
+    tellings,
     served: () => served,
     progress: (text) => void lines.push(text),
     job: () => undefined,
@@ -29,6 +33,7 @@ export function createRecordingReporter(): RecordingReporter {
     serving: (executorUrl, dispatchUrl) => {
       served = { executorUrl, dispatchUrl };
     },
+    told: (told) => void tellings.push(told),
     ending: () => undefined,
   };
 }
