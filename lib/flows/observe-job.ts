@@ -24,6 +24,9 @@ const LOOKS = 3;
 /** Pauses between attempts to tell about a Job that is gone: nobody else remembers it. */
 const UNTIL_TOLD = [1000, 2000, 4000, 8000].map(durationMs);
 
+/** Another door may know more of a Job that is gone, and may be waiting for a report. */
+const BETTER_WORD_MAY_TAKE = durationMs(15_000);
+
 /**
  * Observes the Job of this name.
  *
@@ -47,6 +50,9 @@ async function observe(deps: LookDeps, name: string, final: V1Job | undefined): 
   let look = await lookAtJob(deps, name, final);
   if (look && isEarly(look)) {
     await deps.clock.sleep(REPORT_MAY_TAKE);
+    look = await lookAtJob(deps, name, final, look);
+  } else if (look && isTrace(look, final)) {
+    await deps.clock.sleep(BETTER_WORD_MAY_TAKE);
     look = await lookAtJob(deps, name, final, look);
   }
   for (let looks = 1; look && looks <= LOOKS; looks += 1) {
@@ -82,6 +88,10 @@ const isEarly = ({ outcome, verdict, soon }: Look): boolean =>
   ['succeeded', 'failed', 'missing'].includes(outcome.kind) &&
   verdict.action.kind === 'leave' &&
   soon.action.kind !== 'leave';
+
+/** All that is known of a Job that is gone is whose it was. */
+const isTrace = ({ job, verdict }: Look, final: V1Job | undefined): boolean =>
+  job === undefined && final?.status === undefined && verdict.action.kind !== 'leave';
 
 const observed = ({ ids, outcome, verdict }: Look, deed: Deed): Observed => ({
   row: verdict.row,

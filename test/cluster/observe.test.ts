@@ -141,4 +141,28 @@ describe.runIf(hasControllers)('job-status tells of a Job that was deleted', () 
       }
     },
   );
+
+  test.each(['Foreground', 'Background'])(
+    'from what is left of it, when its last document came before it was gone (%s)',
+    async (propagationPolicy) => {
+      const world = await auditedWorld('gone');
+      try {
+        const step = await world.dispatch();
+        const job = `/apis/batch/v1/namespaces/${world.namespace}/jobs/${step.jobName}`;
+        await until('the executor to run', async () => {
+          return JSON.stringify((await world.client.send('GET', job)).body).includes('"ready":1');
+        });
+        expect((await world.client.send('DELETE', job, { body: { propagationPolicy } })).status).toBe(200);
+
+        expect(await untilTold(step)).toMatchObject({
+          job: 'failed',
+          step: 'failed',
+          name: 'Step: its Kubernetes Job was deleted',
+        });
+      } finally {
+        await world.close();
+      }
+    },
+    60_000,
+  );
 });

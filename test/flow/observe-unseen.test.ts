@@ -137,6 +137,27 @@ describe('the last document of a Job that is gone', () => {
     expect(outputOf(world)).toContain('without reporting its result');
   });
 
+  test('that says only whose it was waits for a door that knows more', async () => {
+    const world = createObserveWorld({ job: null, terrakube: executing() });
+    const { status: _, ...trace } = kubernetesJob();
+    expect(await world.observe(trace)).toMatchObject({ row: 3, action: 'fail', deed: 'done' });
+    expect(world.clock.sleeps).toEqual([15_000, 2000]);
+    expect(outputOf(world)).toContain('deleted');
+
+    const other = createObserveWorld({
+      job: null,
+      terrakube: executing(),
+      around: async (method, call) => {
+        // Another door tells the real cause meanwhile.
+        if (other.clock.sleeps.length > 0) other.terrakube.changeJob(ids(), { status: 'failed' });
+        if (other.clock.sleeps.length > 0) other.terrakube.changeStep(ids(), { status: 'failed', output: 'told' });
+        return call();
+      },
+    });
+    expect(await other.observe(trace)).toMatchObject({ action: 'leave' });
+    expect(other.writes).toEqual([]);
+  });
+
   test('of a restart is told, since there is no Job to claim', async () => {
     const world = createObserveWorld({ job: null });
     const final = endedJob({ ended: 'Failed', verdict: recordedVerdict({ action: 'restart', cause: 'imagePull' }) });

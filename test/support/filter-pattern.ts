@@ -64,6 +64,7 @@ function comparison(operator: string, operand: string): (value: Json | undefined
   }
   const limit = Number(operand);
   if (operand === '' || Number.isNaN(limit)) throw new Error(`${operator} ${operand} is not known here`);
+  if (operator === '=') return (value) => value === limit;
   if (operator === '<') return (value) => typeof value === 'number' && value < limit;
   if (operator === '>=') return (value) => typeof value === 'number' && value >= limit;
   throw new Error(`the operator ${operator} is not known here`);

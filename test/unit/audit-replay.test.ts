@@ -48,6 +48,8 @@ describe('line by line', () => {
         'patch pods 200 by job-controller',
         'update jobs/status 200 by job-controller +',
         'delete jobs 200 by admin',
+        // Its pod goes last, and says whose it was.
+        'delete pods 200 by generic-garbage-collector +',
       ],
     ],
     [
@@ -59,7 +61,8 @@ describe('line by line', () => {
         'patch pods 200 by job-controller',
         'update jobs/status 200 by job-controller +',
         'delete jobs 200 by ttl-after-finished-controller +',
-        'patch jobs 200 by generic-garbage-collector',
+        'delete pods 200 by generic-garbage-collector +',
+        'patch jobs 200 by generic-garbage-collector +',
       ],
     ],
     [
@@ -69,6 +72,7 @@ describe('line by line', () => {
         'patch pods/status 200 by kube-scheduler',
         'delete jobs 200 by admin',
         'patch pods 200 by job-controller',
+        'delete pods 200 by generic-garbage-collector +',
       ],
     ],
     [

@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import type { Ignored, JobMention } from '../../domain/doorbell.ts';
 import { parseJsonText } from '../json.ts';
-import { parseJobDocument } from './job-document.ts';
+import { parseJobDocument, traceDocument } from './job-document.ts';
 import { readPod } from './kubernetes-object.ts';
 
 const lineSchema = v.object({
@@ -67,12 +67,11 @@ function readJobLine(line: Line): JobMention | Ignored {
   if (isRefused(line)) return ignored('refused');
   if (objectRef.name === undefined) return ignored('unreadable');
   const labelled = v.safeParse(labelledSchema, responseObject);
-  return {
-    namespace: objectRef.namespace,
-    jobName: objectRef.name,
-    labels: labelled.success ? labelled.output.metadata.labels : undefined,
-    document: parseJobDocument(responseObject),
-  };
+  const { namespace, name: jobName } = objectRef;
+  const labels = labelled.success ? labelled.output.metadata.labels : undefined;
+  // The garbage collector is shown a Job's metadata only.
+  const trace = namespace === undefined ? undefined : traceDocument({ namespace, jobName, labels });
+  return { namespace, jobName, labels, document: parseJobDocument(responseObject) ?? trace };
 }
 
 function readPodLine(line: Line): JobMention | Ignored {
@@ -84,8 +83,22 @@ function readPodLine(line: Line): JobMention | Ignored {
       ? readPod(requestObject, { namespace, podName: podName ?? responseStatus.details?.name })
       : ignored('notStatus');
   }
+  if (verb === 'delete' && subresource === '') return readPodEnd(line);
   const isStatus = isChange(line) && subresource === 'status';
   const isEnd = isChange(line) && subresource === '' && isByController(line);
   if (!(isStatus || isEnd)) return ignored('notStatus');
   return isRefused(line) ? ignored('refused') : readPod(responseObject ?? requestObject, { namespace, podName });
+}
+
+const endedPodSchema = v.object({ metadata: v.object({ deletionGracePeriodSeconds: v.literal(0) }) });
+
+/** The kubelet's last word: the pod is gone. Of a Job that was deleted before, its labels on the pod are all that is left. */
+function readPodEnd(line: Line): JobMention | Ignored {
+  const { namespace, name: podName } = line.objectRef;
+  if (isRefused(line)) return ignored('refused');
+  if (!v.is(endedPodSchema, line.responseObject)) return ignored('notStatus');
+  const pod = readPod(line.responseObject, { namespace, podName });
+  if ('reason' in pod || pod.namespace === undefined) return pod;
+  const { namespace: where, jobName, labels } = pod;
+  return { ...pod, document: traceDocument({ namespace: where, jobName, labels }) };
 }

@@ -78,3 +78,18 @@ export function parseJobDocument(value: unknown): Doorbell['final'] {
   const parsed = v.safeParse(jobSchema, value);
   return parsed.success ? parsed.output : undefined;
 }
+
+/** What is left of a Job when its document was never shown: its labels, in its own metadata or in those of its pod. */
+export interface JobTrace {
+  readonly namespace: string;
+  readonly jobName: string;
+  readonly labels: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+/** A Job of which nothing is known but whose it is. It has no status and no version, so any document counts more. */
+export function traceDocument({ namespace, jobName: name, labels }: JobTrace): Doorbell['final'] {
+  const parsed = v.safeParse(texts, labels);
+  return parsed.success
+    ? { apiVersion: 'batch/v1', kind: 'Job', metadata: { name, namespace, labels: parsed.output } }
+    : undefined;
+}
