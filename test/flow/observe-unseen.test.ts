@@ -147,7 +147,7 @@ describe('the last document of a Job that is gone', () => {
     const other = createObserveWorld({
       job: null,
       terrakube: executing(),
-      around: async (method, call) => {
+      around: async (_method, call) => {
         // Another door tells the real cause meanwhile.
         if (other.clock.sleeps.length > 0) other.terrakube.changeJob(ids(), { status: 'failed' });
         if (other.clock.sleeps.length > 0) other.terrakube.changeStep(ids(), { status: 'failed', output: 'told' });
