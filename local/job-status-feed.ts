@@ -1,5 +1,6 @@
 // A watcher as a user may have one: each change of a Job, Pod or Event goes to job-status as an event of EventBridge, one
-// at a time for each object. Like Lambda's asynchronous invocation it tries three times.
+// at a time for each object. Like Lambda's asynchronous invocation it tries three times; one that finds no room is no
+// attempt.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClusterChange } from './cluster/cluster.ts';
 import type { InvokeResult } from './lambda/sandbox.ts';
@@ -21,6 +22,8 @@ export interface JobStatusFeedOptions {
 
 const KINDS = new Set(['Job', 'Pod', 'Event']);
 const ATTEMPTS = 3;
+/** Lambda keeps such an event for hours. */
+const THROTTLED = 429;
 
 /** Starts a feed. */
 export function startJobStatusFeed({ invoke, retryMs = 1000 }: JobStatusFeedOptions): JobStatusFeed {
@@ -29,9 +32,10 @@ export function startJobStatusFeed({ invoke, retryMs = 1000 }: JobStatusFeedOpti
   let isClosed = false;
   const deliver = async (key: string): Promise<void> => {
     for (let event = take(waiting, key); event !== undefined && !isClosed; event = take(waiting, key)) {
-      for (let attempt = 1; attempt <= ATTEMPTS && !isClosed; attempt += 1) {
+      for (let attempt = 1; attempt <= ATTEMPTS && !isClosed; ) {
         const { status, functionError } = await invoke(event);
         if (status === 200 && functionError === undefined) break;
+        if (status !== THROTTLED) attempt += 1;
         await pause(retryMs);
       }
     }
