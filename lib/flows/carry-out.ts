@@ -1,11 +1,11 @@
 // The one action of a verdict. Each can be repeated, and each may be cut off between any two calls: whoever looks next
 // finds what is left to do.
 import { DispatcherError } from '../domain/errors.ts';
-import { failureTexts, speech } from '../domain/failure-text.ts';
+import { failureTexts, type Reason, speech } from '../domain/failure-text.ts';
 import { ANNOTATION } from '../domain/job-manifest.ts';
 import { verdictText } from '../domain/recorded-verdict.ts';
 import { findStep } from '../domain/terrakube-job.ts';
-import { elapsedMs, isoTime, parseIsoTime, seconds } from '../domain/time.ts';
+import { durationMs, elapsedMs, isoTime, parseIsoTime, seconds } from '../domain/time.ts';
 import type { Action } from '../domain/verdict-types.ts';
 import { blockedLine, isSame } from '../domain/waiting.ts';
 import type { PatchAnswer } from '../ports.ts';
@@ -28,9 +28,9 @@ export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {
     case 'stop':
       return stop(deps, look, action);
     case 'fail':
-      return written(await tellObserved(deps, ids, action.reason));
+      return tell(deps, look, action.reason);
     case 'tell':
-      return written(await tellObserved(deps, ids, action.reason, action.scope !== 'job'));
+      return tell(deps, look, action.reason, action.scope !== 'job');
     case 'patchJob':
     case 'patchStep':
       return patchTerrakube(deps, look, action);
@@ -57,6 +57,23 @@ const patched = (answer: PatchAnswer, name: string): Deed => {
 };
 
 type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+/** A tell takes two seconds and a few calls. */
+const TELL_TAKES = durationMs(4000);
+
+/** One door tells, so that the run's log has each line once; another that comes at the same time finishes what is left. */
+async function tell(deps: LookDeps, look: Look, reason: Reason | undefined, underEnded = false): Promise<Deed> {
+  const { ids, job } = look;
+  if (job && reason) {
+    const { name = '', resourceVersion = '', annotations = {} } = job.metadata ?? {};
+    const said = `told: ${reason.title}`;
+    const isClaimed = annotations[ANNOTATION.said] === said;
+    const claim = isClaimed || (await deps.cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: said }));
+    if (claim === 'conflict') return 'conflict';
+    if (isClaimed) await deps.clock.sleep(TELL_TAKES);
+  }
+  return written(await tellObserved(deps, ids, reason, underEnded));
+}
 
 async function stop({ cluster, terrakube }: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
   const { name = '', uid, resourceVersion = '' } = look.job?.metadata ?? {};

@@ -51,7 +51,7 @@ describe('history 2: the job still reads pending when its executor is lost', () 
     });
     world.clock.advance(60_000);
     await world.observe();
-    expect(world.writes).toEqual(['appendLog', 'patchStep', 'patchJob']);
+    expect(world.writes).toEqual(['annotateJob', 'appendLog', 'patchStep', 'patchJob']);
     expect(world.clock.sleeps).toEqual([2000]);
     expect(stepOf(world)?.name).toContain('evicted');
   });
@@ -189,7 +189,7 @@ describe('history 14: a suspended Job is stopped', () => {
     world.clock.advance(1_600_000);
     Object.assign(world.deps, { maxStarts: 1 });
     await world.observe();
-    expect(world.writes).toEqual(['stopJob', 'appendLog', 'patchStep', 'patchJob', 'deleteJob']);
+    expect(world.writes).toEqual(['stopJob', 'annotateJob', 'appendLog', 'patchStep', 'patchJob', 'deleteJob']);
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed', steps: [{ status: 'failed' }] });
     expect(world.store.allJobs()).toEqual([]);
   });

@@ -134,6 +134,41 @@ describe('stop', () => {
 });
 
 describe('fail and tell', () => {
+  test('two doors at once write each line of the log once', async () => {
+    const world = createObserveWorld({
+      job: endedJob({ ended: 'Failed' }),
+      pods: [podOf({ status: terminated('OOMKilled', 137) })],
+      terrakube: executing(),
+    });
+    world.clock.advance(60_000);
+    // A hundred times as fast as in the world, and in its order.
+    const sleep = (duration: number) => new Promise<void>((resolve) => setTimeout(resolve, duration / 100));
+    Object.assign(world.deps, { clock: { ...world.deps.clock, sleep } });
+    await Promise.all([world.observe(), world.observe(), world.observe()]);
+    expect(world.terrakube.everyLine).toHaveLength(3);
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed', steps: [{ status: 'failed' }] });
+  });
+
+  test('a door that was killed right after it had said that it would tell is followed by another', async () => {
+    const world = createObserveWorld({
+      job: endedJob({ ended: 'Failed' }),
+      pods: [podOf({ status: terminated('OOMKilled', 137) })],
+      terrakube: executing(),
+      around: async (method, call) => {
+        if (method === 'appendLog' && world.terrakube.everyLine.length === 0 && world.clock.sleeps.length === 0) {
+          throw new Error('killed');
+        }
+        return call();
+      },
+    });
+    world.clock.advance(60_000);
+    await expect(world.observe()).rejects.toThrow('killed');
+    await world.observe();
+    expect(world.clock.sleeps).toEqual([4000, 2000]);
+    expect(world.terrakube.everyLine).toHaveLength(3);
+    expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed', steps: [{ status: 'failed' }] });
+  });
+
   test('a step whose container ran out of memory is failed with the reason, then its job', async () => {
     const world = createObserveWorld({
       job: endedJob({ ended: 'Failed' }),
@@ -142,7 +177,7 @@ describe('fail and tell', () => {
     });
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 34, deed: 'done', outcome: 'failed: outOfMemory' });
-    expect(world.writes).toEqual(['appendLog', 'patchStep', 'patchJob']);
+    expect(world.writes).toEqual(['annotateJob', 'appendLog', 'patchStep', 'patchJob']);
     expect(stepOf(world)).toMatchObject({ status: 'failed', name: expect.stringContaining('out of memory') });
     expect(outputOf(world)).toContain('out of memory');
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed', output: expect.stringContaining('memory') });
@@ -170,7 +205,7 @@ describe('fail and tell', () => {
     });
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 13, deed: 'done' });
-    expect(world.writes).toEqual(['appendLog', 'patchStep', 'patchJob']);
+    expect(world.writes).toEqual(['annotateJob', 'appendLog', 'patchStep', 'patchJob']);
     expect(stepOf(world)?.name).toBe('Terraform Plan: image x:1 cannot be pulled');
   });
 
@@ -181,7 +216,7 @@ describe('fail and tell', () => {
     });
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 13, action: 'tell', deed: 'done' });
-    expect([world.writes, world.clock.sleeps]).toEqual([['patchStep'], []]);
+    expect([world.writes, world.clock.sleeps]).toEqual([['annotateJob', 'patchStep'], []]);
     expect(outputOf(world)).toContain('the Job was refused');
   });
 
@@ -201,7 +236,7 @@ describe('fail and tell', () => {
     });
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 34, deed: 'none' });
-    expect(world.writes).toEqual(['appendLog']);
+    expect(world.writes).toEqual(['annotateJob', 'appendLog']);
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'completed', steps: [{ status: 'completed' }] });
   });
 });
@@ -215,7 +250,7 @@ test('a Terrakube that loses a write is written to once in each look', async () 
   });
   world.clock.advance(61_000);
   await world.observe();
-  expect(world.writes).toEqual(['appendLog', 'patchStep']);
+  expect(world.writes).toEqual(['annotateJob', 'appendLog', 'patchStep']);
 });
 
 describe('patchJob, patchStep and annotate', () => {

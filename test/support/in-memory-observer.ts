@@ -33,8 +33,9 @@ export function createInMemoryObserver(store: InMemoryJobStore, clock: Clock): I
     },
     listEvents: async (name) => structuredClone(events.filter(({ involvedObject }) => involvedObject.name === name)),
     async annotateJob(name, resourceVersion, annotations) {
-      const job = await store.getJob(name);
-      if (job === 'notFound') return 'notFound';
+      // Between the look and the write nobody else may come.
+      const job = store.allJobs().find(({ metadata }) => metadata?.name === name);
+      if (!job) return 'notFound';
       if (job.metadata?.resourceVersion !== resourceVersion) return 'conflict';
       store.put({
         ...job,
