@@ -1,9 +1,8 @@
 // What is observed and ended in the cluster: Jobs with their Pods and Events, and the deeds of a verdict.
-import { ANNOTATION } from '../domain/job-manifest.ts';
-import { verdictText } from '../domain/recorded-verdict.ts';
 import { type EpochMs, epochMs } from '../domain/time.ts';
 import type { ObservedCluster } from '../ports.ts';
 import { createKubernetesApi, isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
+import { createJobCalls } from './kubernetes-job-calls.ts';
 
 /**
  * Creates the observer of one namespace.
@@ -18,27 +17,12 @@ export function createKubernetesObserver(options: KubernetesApiOptions): Observe
     skewMs = serverTime - now();
   };
   const call = createKubernetesApi({ ...options, onServerTime });
-  /** A merge patch that names the resourceVersion is a compare-and-swap. */
-  const patch = async (name: string, body: object) => {
-    const answer = await call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body }));
-    if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
-    if (isNotFound(answer, 'jobs')) return 'notFound';
-    if (isForbidden(answer)) return 'forbidden';
-    read(answer, `Job ${name}`);
-    return 'patched';
-  };
+  const { listJobs, getJob, stopJob, patchJob } = createJobCalls(call, namespace);
   return {
     serverNow: () => epochMs(now() + skewMs),
-    // RBAC: get jobs
-    async getJob(name) {
-      const answer = await call(({ batch }) => batch.readNamespacedJob({ namespace, name }));
-      return isNotFound(answer, 'jobs') ? 'notFound' : read(answer, `Job ${name}`);
-    },
-    // RBAC: list jobs
-    async listJobs(labelSelector) {
-      const answer = await call(({ batch }) => batch.listNamespacedJob({ namespace, labelSelector }));
-      return read(answer, 'list of Jobs').items;
-    },
+    listJobs,
+    getJob,
+    stopJob,
     // RBAC: list pods
     async listPods(jobName) {
       const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
@@ -51,13 +35,7 @@ export function createKubernetesObserver(options: KubernetesApiOptions): Observe
       const answer = await call(({ core }) => core.listNamespacedEvent({ namespace, fieldSelector }));
       return isForbidden(answer) ? 'forbidden' : read(answer, `Events of ${objectName}`).items;
     },
-    // RBAC: patch jobs
-    stopJob(name, resourceVersion, verdict) {
-      const annotations = { [ANNOTATION.verdict]: verdictText(verdict) };
-      return patch(name, { metadata: { resourceVersion, annotations }, spec: { activeDeadlineSeconds: 1 } });
-    },
-    // RBAC: patch jobs
-    annotateJob: (name, resourceVersion, annotations) => patch(name, { metadata: { resourceVersion, annotations } }),
+    annotateJob: (name, resourceVersion, annotations) => patchJob(name, { metadata: { resourceVersion, annotations } }),
     // RBAC: delete jobs
     async deleteJob(name, uid) {
       const body = { preconditions: { uid }, propagationPolicy: 'Background' };
