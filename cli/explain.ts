@@ -67,8 +67,10 @@ function readOptions(args: readonly string[]) {
 /** Sorts a List, or takes one Job. @throws UsageError for anything else. */
 function savedObjects(file: string, value: object): Saved {
   const items = 'items' in value && Array.isArray(value.items) ? value.items : [value];
+  // A JobList says what its items are; a List does not.
   const listed = kindOf(value).replace(/List$/, '');
-  const of = <T>(kind: string): T[] => items.filter((item: unknown): item is T => (kindOf(item) || listed) === kind);
+  const of = <T>(kind: string): T[] =>
+    items.filter((item: unknown): item is T => (kindOf(item) || listed || kindByShape(item)) === kind);
   const [jobs, pods, events] = [of<V1Job>('Job'), of<V1Pod>('Pod'), of<CoreV1Event>('Event')];
   if (items.length > 0 && jobs.length + pods.length + events.length === 0) {
     throw new UsageError(`${file} holds no Job: give what "kubectl get job,pods,events -o json" prints.`);
@@ -79,6 +81,15 @@ function savedObjects(file: string, value: object): Saved {
 function kindOf(value: unknown): string {
   const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined;
   return typeof kind === 'string' ? kind : '';
+}
+
+/** Items of a list that an API server gave, and not kubectl, do not name their kind. */
+function kindByShape(item: unknown): string {
+  const has = (value: unknown, name: string): boolean => typeof value === 'object' && value !== null && name in value;
+  const spec: unknown = has(item, 'spec') ? Reflect.get(Object(item), 'spec') : undefined;
+  if (has(item, 'involvedObject')) return 'Event';
+  if (has(spec, 'containers')) return 'Pod';
+  return has(spec, 'template') ? 'Job' : '';
 }
 
 function explained(job: V1Job | undefined, outcome: JobOutcome, now: EpochMs): Explained {

@@ -106,6 +106,12 @@ describe('explain --json', () => {
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'failed', cause: 'unknown', everStarted: 'unknown' });
   });
 
+  test('knows objects that do not name their kind by their form', async () => {
+    const items = asList(scenario('oomkilled')).items.map((item) => ({ ...item, kind: undefined }));
+    const { stdout } = await explain(['-', '--json', '--now', LATER], JSON.stringify({ kind: 'List', items }));
+    expect(JSON.parse(stdout)).toEqual(answerFor('oomkilled'));
+  });
+
   test('takes the lists that the API itself gives, and says what is not there', async () => {
     const list = { kind: 'JobList', items: [scenario('success').job] };
     const { stdout } = await explain(['-', '--json'], JSON.stringify(list));
