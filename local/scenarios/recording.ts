@@ -4,20 +4,45 @@ import { isObject, type Json, type JsonObject, listAt, objectAt, textAt } from '
 /** Job, Pods and Events of a recording, for one Job of the stand-in cluster. */
 export interface Copy {
   readonly job: JsonObject;
-  readonly pods: readonly JsonObject[];
+  /** In the order in which they were created. */
+  readonly pods: readonly RecordedPod[];
   readonly events: readonly JsonObject[];
+}
+
+/** A pod; one that was replaced was deleted while it ran, so that nothing is known of its end. */
+interface RecordedPod {
+  readonly pod: JsonObject;
+  readonly isReplaced: boolean;
 }
 
 /** Copies a recording. @param jobName the Job that it is about now. @param endMs when the last recorded moment was. */
 export function copyOf(recording: JsonObject, jobName: string, endMs: number): Copy {
   const renamed = renamer(recording, jobName);
   const shiftMs = endMs - lastMoment(recording);
-  const copy = mapTexts(recording, (text) => (isTime(text) ? shifted(text, shiftMs) : renamed(text)));
+  const copy = mapTexts(recording, (text) => (isTime(text) ? shifted(text, shiftMs) : renamed(atLength(text))));
   return {
     job: objectAt(copy, 'job'),
-    pods: listAt(copy, 'pods').filter(isObject),
+    pods: podsOf(copy),
     events: listAt(copy, 'events').filter(isObject),
   };
+}
+
+/** How many pods were there, one after another. */
+export const podCount = (recording: JsonObject): number => podsOf(recording).length;
+
+function podsOf(recording: Json): readonly RecordedPod[] {
+  const podsAt = (key: string): readonly RecordedPod[] =>
+    (isObject(recording) ? listAt(recording, key) : [])
+      .filter(isObject)
+      .map((pod) => ({ pod, isReplaced: key === 'replaced' }));
+  const createdAt = ({ pod }: RecordedPod): number => Date.parse(textAt(pod, 'metadata', 'creationTimestamp') ?? '');
+  return [...podsAt('replaced'), ...podsAt('pods')].sort((one, other) => createdAt(one) - createdAt(other));
+}
+
+/** Long values are recorded as "<A repeated 200000>". */
+function atLength(text: string): string {
+  const [, letter, times] = /^<(.) repeated (\d+)>$/.exec(text) ?? [];
+  return letter === undefined ? text : letter.repeat(Number(times));
 }
 
 /** Pods keep the letters behind the name of their Job. */

@@ -20,15 +20,17 @@ const FOLDER = new URL('recordings/', import.meta.url);
 export function loadScenarios(): readonly Scenario[] {
   return readdirSync(FOLDER)
     .filter((file) => file.endsWith('.json'))
+    .map((file) => file.replace(/\.json$/, ''))
     .sort()
     .map(loadScenario);
 }
 
-function loadScenario(file: string): Scenario {
+function loadScenario(name: string): Scenario {
+  const file = `${name}.json`;
   const recording: Json = JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8'));
   if (!isObject(recording)) throw new Error(`recordings/${file} is no recording`);
   return {
-    name: file.replace(/\.json$/, ''),
+    name,
     description: textAt(recording, 'description') ?? '',
     ends: textAt(recording, 'ends') === 'waiting' ? 'waiting' : 'failed',
     recording,

@@ -12,22 +12,30 @@ import {
 import type { Operations } from '../cluster/operations.ts';
 import { trackingFinalizer } from '../cluster/pod-tracking.ts';
 import type { Store } from '../cluster/store.ts';
-import { isObject, type Json, type JsonObject, listAt, objectAt, textAt, without } from '../json.ts';
+import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt, without } from '../json.ts';
 import { type Copy, copyOf } from './recording.ts';
 
 /** Writes one Job's recording. Each call does nothing to a Job that is gone. */
 export interface Scribe {
-  /** The Job has started, and its pods are there; their containers are not. */
+  /** The Job has started, and its first pod is there; its containers are not. */
   begin(): void;
   /** The containers run. */
   run(): void;
+  /** Somebody suspends the Job: its pods are deleted. */
+  suspend(): void;
+  /** One more pod runs, in the place of the one before it. @param index which one, from 1 on. */
+  follow(index: number): void;
   /** All of it, as it was when the recording ended. @param endMs when that is said to have been. */
   finish(endMs: number): void;
-  /** Somebody deletes the Job, and its pods before it. */
+  /** The Job is deleted, in the way it was when it was recorded. */
   remove(): void;
 }
 
-const KEPT_TIMES = ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'];
+/** What is known of a pod that a deleted Job takes along is known from its delete, which is yet to come. */
+const timesOf = (recording: JsonObject): readonly string[] =>
+  recording['deletion'] === undefined
+    ? ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds']
+    : ['creationTimestamp'];
 
 /** Creates a scribe for a Job that was just created. */
 export function createScribe(recording: JsonObject, job: ClusterObject, cluster: Cluster): Scribe {
@@ -35,7 +43,7 @@ export function createScribe(recording: JsonObject, job: ClusterObject, cluster:
   const { store, operations } = cluster;
   const copyAt = (endMs: number): Copy => copyOf(recording, name, endMs);
   const eachPod = (copy: Copy, write: (pod: ClusterObject, recorded: JsonObject) => ClusterObject): void => {
-    for (const recorded of copy.pods) {
+    for (const { pod: recorded } of copy.pods) {
       const pod = store.get(pods, namespace, nameOf(recorded));
       if (pod !== undefined) store.put(pods, write(pod, recorded));
     }
@@ -45,34 +53,52 @@ export function createScribe(recording: JsonObject, job: ClusterObject, cluster:
     if (current !== undefined && !isBeingDeleted(current)) store.put(jobs, change(current));
   };
 
+  const createPod = (recorded: JsonObject): void => {
+    operations.create({ resource: pods, namespace }, podOf(job, recorded));
+  };
+  const runPods = (copy: Copy, nowMs: number): void =>
+    eachPod(copy, (pod, recorded) => ({ ...pod, status: runningStatus(statusOf(recording, recorded), nowMs) }));
+
   return {
     begin() {
       const copy = copyAt(Date.now());
-      const active = copy.pods.length === 0 ? {} : { active: copy.pods.length };
-      const status = { startTime: timestamp(Date.now()), ready: 0, terminating: 0, ...active };
+      const first = copy.pods[0]?.pod;
+      const active = first === undefined ? {} : { active: 1 };
+      const start = objectAt(copy.job, 'spec')['suspend'] === true ? {} : { startTime: timestamp(Date.now()) };
+      const status = { ...start, ready: 0, terminating: 0, ...active };
       putJob((current) => ({
         ...current,
         spec: { ...objectAt(current, 'spec'), ...objectAt(copy.job, 'spec') },
         status,
       }));
-      for (const recorded of copy.pods) operations.create({ resource: pods, namespace }, podOf(job, recorded));
+      if (first !== undefined) createPod(first);
     },
     run() {
       const nowMs = Date.now();
-      eachPod(copyAt(nowMs), (pod, recorded) => ({
-        ...pod,
-        status: runningStatus(objectAt(recorded, 'status'), nowMs),
-      }));
-      putJob((current) => ({
-        ...current,
-        status: { ...objectAt(current, 'status'), ready: copyAt(nowMs).pods.length },
-      }));
+      runPods(copyAt(nowMs), nowMs);
+      putJob((current) => ({ ...current, status: { ...objectAt(current, 'status'), ready: 1 } }));
+    },
+    suspend() {
+      putJob((current) => ({ ...respecified(current, true), status: suspendedStatus(Date.now()) }));
+      for (const { pod } of copyAt(Date.now()).pods) removePod(cluster, namespace, nameOf(pod));
+    },
+    follow(index) {
+      const nowMs = Date.now();
+      const copy = copyAt(nowMs);
+      const before = copy.pods.slice(index - 1, index);
+      const next = copy.pods.slice(index, index + 1);
+      for (const { pod } of before.filter(({ isReplaced }) => isReplaced)) removePod(cluster, namespace, nameOf(pod));
+      eachPod({ ...copy, pods: before }, (pod, recorded) => ({ ...pod, status: objectAt(recorded, 'status') }));
+      const failed = Math.min(index, numberAt(copy.job, 'status', 'failed') ?? 0);
+      putJob((current) => ({ ...respecified(current, false), status: activeStatus(current, failed, nowMs) }));
+      for (const { pod } of next) createPod(pod);
+      runPods({ ...copy, pods: next }, nowMs);
     },
     finish(endMs) {
       const copy = copyAt(endMs);
       eachPod(copy, (pod, recorded) => ({
         ...pod,
-        metadata: { ...pod.metadata, ...pick(objectAt(recorded, 'metadata'), KEPT_TIMES) },
+        metadata: { ...pod.metadata, ...pick(objectAt(recorded, 'metadata'), timesOf(recording)) },
         status: objectAt(recorded, 'status'),
       }));
       writeEvents(cluster, job, copy);
@@ -82,10 +108,46 @@ export function createScribe(recording: JsonObject, job: ClusterObject, cluster:
     },
     remove() {
       const target = { resource: jobs, namespace, name };
-      if (store.get(jobs, namespace, name) !== undefined)
-        operations.remove(target, { propagationPolicy: 'Foreground' });
+      const propagationPolicy = textAt(recording, 'deletion');
+      if (store.get(jobs, namespace, name) !== undefined) operations.remove(target, { propagationPolicy });
     },
   };
+}
+
+function suspendedStatus(nowMs: number): JsonObject {
+  const at = timestamp(nowMs);
+  const told = { reason: 'JobSuspended', message: 'Job suspended', lastProbeTime: at, lastTransitionTime: at };
+  return { conditions: [{ type: 'Suspended', status: 'True', ...told }], ready: 0, terminating: 0 };
+}
+
+/** One pod runs, behind those that failed. A Job that is resumed starts anew. */
+function activeStatus(job: ClusterObject, failed: number, nowMs: number): JsonObject {
+  const startTime = textAt(job, 'status', 'startTime') ?? timestamp(nowMs);
+  return { startTime, active: 1, ready: 1, terminating: 0, ...(failed === 0 ? {} : { failed }) };
+}
+
+/** Suspended or not; as with every change of a Job's spec, that is a new generation. */
+function respecified(job: ClusterObject, suspend: boolean): ClusterObject {
+  const spec = objectAt(job, 'spec');
+  if ((spec['suspend'] === true) === suspend) return job;
+  const generation = (numberAt(job, 'metadata', 'generation') ?? 1) + 1;
+  return { ...job, metadata: { ...job.metadata, generation }, spec: { ...spec, suspend } };
+}
+
+/** Somebody deletes a pod that runs: its kubelet ends it. */
+function removePod({ store, operations }: Cluster, namespace: string, name: string): void {
+  const target = { resource: pods, namespace, name };
+  if (store.get(pods, namespace, name) === undefined) return;
+  const { object } = operations.remove(target);
+  const metadata = { ...object.metadata, finalizers: [] };
+  store.put(pods, { ...object, metadata, status: { ...objectAt(object, 'status'), phase: 'Failed' } });
+  operations.remove(target, { gracePeriodSeconds: 0 });
+}
+
+/** Nothing is known of the end of a pod that was replaced: it had what its successor had. */
+function statusOf(recording: JsonObject, recorded: JsonObject): JsonObject {
+  const [other] = listAt(recording, 'pods').filter(isObject);
+  return objectAt(recorded['status'] === undefined && other !== undefined ? other : recorded, 'status');
 }
 
 /** What is written into. */
@@ -113,9 +175,17 @@ function podOf(job: ClusterObject, recorded: JsonObject): JsonObject {
       ...recordedSpec,
       containers: listAt(recordedSpec, 'containers')
         .filter(isObject)
-        .map((container) => ({ ...sameNamed(listAt(spec, 'containers'), container), ...container })),
+        .map((container) => merged(sameNamed(listAt(spec, 'containers'), container), container)),
     },
   };
+}
+
+/** What the recorded one had in its environment takes the place of what has the same name. */
+function merged(wanted: JsonObject, recorded: JsonObject): JsonObject {
+  const env = listAt(recorded, 'env').filter(isObject);
+  const names = env.map(({ name }) => name);
+  const kept = listAt(wanted, 'env').filter((one) => !(isObject(one) && names.includes(one['name'])));
+  return { ...wanted, ...recorded, env: [...kept, ...env] };
 }
 
 const sameNamed = (list: readonly Json[], { name }: JsonObject): JsonObject =>

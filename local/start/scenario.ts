@@ -1,4 +1,5 @@
 // One plan job that comes to what a real cluster was recorded to show, and what its user reads of it in the end.
+import { isObject, type JsonObject, listAt } from '../json.ts';
 import type { Reporter, Told } from '../report.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { type Stack, type StackOptions, startStack } from '../stack.ts';
@@ -23,6 +24,7 @@ const LOOK_EVERY_MS = 100;
 export async function playScenario({ scenario, stackOptions, report, interruption, watch }: Play): Promise<number> {
   const timeline = createTimeline(() => performance.now(), report.entry);
   const log: string[] = [];
+  const progress = { isSuspended: false };
   const stack = await startStack({
     ...stackOptions,
     scenario: { scenarioOf: () => scenario, onNote: report.progress },
@@ -32,11 +34,14 @@ export async function playScenario({ scenario, stackOptions, report, interruptio
         if (event.kind === 'log' && event.text !== undefined) log.push(event.text);
       },
     },
-    onClusterChange: (change) => timeline.cluster(change),
+    onClusterChange: (change) => {
+      timeline.cluster(change);
+      progress.isSuspended ||= isSuspended(change.object);
+    },
   });
   try {
     report.progress(`Playing ${scenario.name}: ${scenario.description}`);
-    const told = await Promise.race([runJob(stack, scenario, { report, log }), interruption.happened]);
+    const told = await Promise.race([runJob(stack, scenario, { report, log, progress }), interruption.happened]);
     if (told === 'interrupted') return INTERRUPTED_EXIT_CODE;
     report.told(told);
     if (watch) {
@@ -49,16 +54,30 @@ export async function playScenario({ scenario, stackOptions, report, interruptio
   }
 }
 
+interface Seen {
+  readonly report: Reporter;
+  readonly log: readonly string[];
+  /** Of a Job that somebody suspends, nothing is told: it is theirs to resume. */
+  readonly progress: { readonly isSuspended: boolean };
+}
+
+const isSuspended = (object: JsonObject): boolean =>
+  object['kind'] === 'Job' &&
+  listAt(object, 'status', 'conditions')
+    .filter(isObject)
+    .some(({ type, status }) => type === 'Suspended' && status === 'True');
+
 async function runJob(
   { terrakube }: Pick<Stack, 'terrakube'>,
   { name, ends }: Scenario,
-  { report, log }: { readonly report: Reporter; readonly log: readonly string[] },
+  { report, log, progress }: Seen,
 ): Promise<Told> {
   const type = 'terraformPlan';
   const { jobId } = terrakube.createJob({ steps: [{ type, name: 'Plan' }] });
   report.job(jobId, type);
   const isOver = (): boolean =>
-    terrakube.job(jobId).status === 'failed' || (ends === 'waiting' && log.some((text) => text.includes('waiting:')));
+    terrakube.job(jobId).status === 'failed' ||
+    (ends === 'waiting' && (progress.isSuspended || log.some((text) => text.includes('waiting:'))));
   const end = performance.now() + LIMIT_MS;
   while (!isOver() && performance.now() < end) {
     // After an interruption nobody waits any more: the timer must not hold the process.

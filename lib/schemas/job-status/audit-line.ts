@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { Ignored, JobMention } from '../../domain/doorbell.ts';
 import { parseJsonText } from '../json.ts';
 import { parseJobDocument, traceDocument } from './job-document.ts';
-import { readPod } from './kubernetes-object.ts';
+import { isPodEnd, readPod, withTrace } from './kubernetes-object.ts';
 
 const lineSchema = v.object({
   kind: v.literal('Event'),
@@ -90,15 +90,10 @@ function readPodLine(line: Line): JobMention | Ignored {
   return isRefused(line) ? ignored('refused') : readPod(responseObject ?? requestObject, { namespace, podName });
 }
 
-const endedPodSchema = v.object({ metadata: v.object({ deletionGracePeriodSeconds: v.literal(0) }) });
-
-/** The kubelet's last word: the pod is gone. Of a Job that was deleted before, its labels on the pod are all that is left. */
+/** The kubelet's last word: the pod is gone. */
 function readPodEnd(line: Line): JobMention | Ignored {
   const { namespace, name: podName } = line.objectRef;
   if (isRefused(line)) return ignored('refused');
-  if (!v.is(endedPodSchema, line.responseObject)) return ignored('notStatus');
-  const pod = readPod(line.responseObject, { namespace, podName });
-  if ('reason' in pod || pod.namespace === undefined) return pod;
-  const { namespace: where, jobName, labels } = pod;
-  return { ...pod, document: traceDocument({ namespace: where, jobName, labels }) };
+  if (!isPodEnd(line.responseObject)) return ignored('notStatus');
+  return withTrace(readPod(line.responseObject, { namespace, podName }));
 }

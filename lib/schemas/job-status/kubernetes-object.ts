@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { Ignored, JobMention } from '../../domain/doorbell.ts';
 import { jobNameOfPod } from '../../domain/job-name.ts';
-import { parseJobDocument } from './job-document.ts';
+import { parseJobDocument, traceDocument } from './job-document.ts';
 
 const labels = v.nullish(v.record(v.string(), v.unknown()));
 
@@ -32,7 +32,7 @@ export function readKubernetesObject(value: unknown): JobMention | Ignored {
     case 'Job':
       return readJob(value);
     case 'Pod':
-      return readPod(value);
+      return readPodObject(value);
     case 'Event':
       return readEvent(value);
     case undefined:
@@ -68,6 +68,23 @@ export function readPod(value: unknown, request: PodRequest = {}): JobMention | 
   const jobName = owner?.name ?? byName;
   if (namespace === undefined || (jobName === undefined && podName === undefined)) return ignored('unknownForm');
   return jobName === undefined ? ignored('otherName') : { namespace, jobName, labels: metadata?.labels ?? undefined };
+}
+
+const endedPodSchema = v.object({ metadata: v.object({ deletionGracePeriodSeconds: v.literal(0) }) });
+
+/** Whether the object is the last that is heard of a pod: the kubelet has let it go. */
+export const isPodEnd = (value: unknown): boolean => v.is(endedPodSchema, value);
+
+/** Adds what a pod's labels say of its Job: when the Job was deleted before the pod, they are all that is left of it. */
+export function withTrace(pod: JobMention | Ignored): JobMention | Ignored {
+  if ('reason' in pod || pod.namespace === undefined) return pod;
+  const { namespace, jobName, labels } = pod;
+  return { ...pod, document: traceDocument({ namespace, jobName, labels }) };
+}
+
+function readPodObject(value: unknown): JobMention | Ignored {
+  const pod = readPod(value);
+  return isPodEnd(value) ? withTrace(pod) : pod;
 }
 
 function readEvent(value: unknown): JobMention | Ignored {
