@@ -18,9 +18,12 @@ test('kustomization.yaml lists every manifest, the namespace first', async () =>
   expect(listed[0]).toBe('namespace.yaml');
 });
 
-/** What a client says that it uses. */
+/** What a client says that it uses, itself or through the calls about Jobs that it shares with another. */
 async function usesOf(client: string): Promise<readonly string[]> {
-  const source = await readFile(new URL(`../../lib/clients/${client}`, import.meta.url), 'utf8');
+  const files = [client, 'kubernetes-job-calls.ts'].map(
+    (file) => new URL(`../../lib/clients/${file}`, import.meta.url),
+  );
+  const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
   const used = [...source.matchAll(/^ +\/\/ RBAC: (\w+ \w+)$/gm)].map(([, use]) => use ?? '');
   return [...new Set(used)].toSorted();
 }
