@@ -1,7 +1,7 @@
 // Names and labels. A name is derived from the request alone, never from a clock: a second delivery of the same step
 // meets the first one's Job as 409 AlreadyExists instead of starting a second executor.
 import { createHash } from 'node:crypto';
-import type { DispatchIds } from './dispatch-request.ts';
+import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
 
 /** Eight hex digits, or the `Installation` setting: tells the objects of several installations in one namespace apart. */
 export type Installation = string;
@@ -89,4 +89,17 @@ export function stepSelector(ids: DispatchIds, installation: Installation): stri
     [LABEL.type, ids.type],
   ];
   return terms.map(([key, value]) => `${key}=${value}`).join(',');
+}
+
+/** The ids of the step that labels name; undefined for labels that are not ours, or that somebody has changed. */
+export function idsOfLabels(labels: Readonly<Record<string, string>> | undefined): DispatchIds | undefined {
+  const label = (key: string): string => labels?.[key] ?? '';
+  const ids = {
+    organizationId: label(LABEL.organization),
+    workspaceId: label(LABEL.workspace),
+    jobId: label(LABEL.job),
+    stepId: label(LABEL.step),
+    type: label(LABEL.type),
+  };
+  return areDispatchIds(ids) ? dispatchIds(ids) : undefined;
 }

@@ -3,11 +3,10 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { blockerOf } from './blocker.ts';
 import { CAUSES } from './causes.ts';
-import { areDispatchIds, dispatchIds } from './dispatch-request.ts';
 import { everStarted, podStarted } from './ever-started.ts';
 import { failedFinding } from './failed-finding.ts';
 import { type Blocker, type EverStarted, type Finding, finding } from './finding.ts';
-import { LABEL, startOf } from './job-name.ts';
+import { idsOfLabels, LABEL, startOf } from './job-name.ts';
 import { type JobSight, jobSight, type PodSight, trueCondition } from './job-sight.ts';
 import { type RecordedVerdict, recordedVerdict } from './recorded-verdict.ts';
 import { type DurationMs, type EpochMs, epochMs, parseIsoTime, seconds, secondsToMs } from './time.ts';
@@ -103,15 +102,8 @@ type Known = Always & { readonly everStarted: EverStarted };
 
 /** The start number is only ours if the name is the one that the labels lead to. */
 function startNumber({ name, labels }: JobSight): number {
-  const label = (key: string): string => labels[key] ?? '';
-  const ids = {
-    organizationId: label(LABEL.organization),
-    workspaceId: label(LABEL.workspace),
-    jobId: label(LABEL.job),
-    stepId: label(LABEL.step),
-    type: label(LABEL.type),
-  };
-  return areDispatchIds(ids) ? (startOf(name, dispatchIds(ids), label(LABEL.installation)) ?? 0) : 0;
+  const ids = idsOfLabels(labels);
+  return ids ? (startOf(name, ids, labels[LABEL.installation] ?? '') ?? 0) : 0;
 }
 
 function endedOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {

@@ -1,6 +1,6 @@
 // What a verdict needs to know besides the Job and the Terrakube job: the step's other Jobs, its starts, and ages.
 import type { V1Job } from '@kubernetes/client-node';
-import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
+import type { DispatchIds } from './dispatch-request.ts';
 import { startRecord } from './job-comments.ts';
 import { ANNOTATION } from './job-manifest.ts';
 import { type Installation, LABEL, MANAGED_BY, startOf } from './job-name.ts';
@@ -43,19 +43,6 @@ export function stepFacts(sight: StepSight): StepFacts {
     payloadAge: acceptedAt === undefined ? undefined : elapsedMs(acceptedAt, now),
     unchangedFor,
   };
-}
-
-/** The ids of the step that a Job of ours belongs to; undefined for a Job whose labels somebody has changed. */
-export function idsOfJob(job: V1Job): DispatchIds | undefined {
-  const label = (key: string): string => job.metadata?.labels?.[key] ?? '';
-  const ids = {
-    organizationId: label(LABEL.organization),
-    workspaceId: label(LABEL.workspace),
-    jobId: label(LABEL.job),
-    stepId: label(LABEL.step),
-    type: label(LABEL.type),
-  };
-  return areDispatchIds(ids) ? dispatchIds(ids) : undefined;
 }
 
 /** The label selector that finds all Jobs of one Terrakube job in this installation. */

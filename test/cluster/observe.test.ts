@@ -113,29 +113,33 @@ describe.runIf(hasControllers).concurrent('job-status tells', { timeout: 60_000 
   });
 });
 
+const DELETED = { job: 'failed', step: 'failed', name: 'Step: its Kubernetes Job was deleted' };
+
+/** Deletes a Job while its executor runs. */
+async function deleteRunning(world: AuditedWorld, propagationPolicy: string) {
+  const step = await world.dispatch();
+  const job = `/apis/batch/v1/namespaces/${world.namespace}/jobs/${step.jobName}`;
+  await until('the executor to run', async () => {
+    return JSON.stringify((await world.client.send('GET', job)).body).includes('"ready":1');
+  });
+  expect((await world.client.send('DELETE', job, { body: { propagationPolicy } })).status).toBe(200);
+  return { step, job };
+}
+
 describe.runIf(hasControllers)('job-status tells of a Job that was deleted', () => {
   test.each(['Foreground', 'Background'])(
     'from its last document in the same batch (%s)',
     async (propagationPolicy) => {
       const world = await auditedWorld('deleted', { everyMs: Number.POSITIVE_INFINITY });
       try {
-        const step = await world.dispatch();
-        const job = `/apis/batch/v1/namespaces/${world.namespace}/jobs/${step.jobName}`;
-        await until('the executor to run', async () => {
-          return JSON.stringify((await world.client.send('GET', job)).body).includes('"ready":1');
-        });
-        expect((await world.client.send('DELETE', job, { body: { propagationPolicy } })).status).toBe(200);
+        const { step, job } = await deleteRunning(world, propagationPolicy);
         await until('Job and pod to be gone', async () => {
           const { body } = await world.client.send('GET', `/api/v1/namespaces/${world.namespace}/pods`);
           return listAt(body, 'items').length === 0 && (await world.client.send('GET', job)).status === 404;
         });
         await world.flush();
 
-        expect(await untilTold(step)).toMatchObject({
-          job: 'failed',
-          step: 'failed',
-          name: 'Step: its Kubernetes Job was deleted',
-        });
+        expect(await untilTold(step)).toMatchObject(DELETED);
       } finally {
         await world.close();
       }
@@ -147,18 +151,9 @@ describe.runIf(hasControllers)('job-status tells of a Job that was deleted', () 
     async (propagationPolicy) => {
       const world = await auditedWorld('gone');
       try {
-        const step = await world.dispatch();
-        const job = `/apis/batch/v1/namespaces/${world.namespace}/jobs/${step.jobName}`;
-        await until('the executor to run', async () => {
-          return JSON.stringify((await world.client.send('GET', job)).body).includes('"ready":1');
-        });
-        expect((await world.client.send('DELETE', job, { body: { propagationPolicy } })).status).toBe(200);
+        const { step } = await deleteRunning(world, propagationPolicy);
 
-        expect(await untilTold(step)).toMatchObject({
-          job: 'failed',
-          step: 'failed',
-          name: 'Step: its Kubernetes Job was deleted',
-        });
+        expect(await untilTold(step)).toMatchObject(DELETED);
       } finally {
         await world.close();
       }
