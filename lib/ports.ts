@@ -3,8 +3,9 @@
 import type { CoreV1Event, V1Job, V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { ApiRefusal } from './domain/create-answer.ts';
 import type { DispatchIds } from './domain/dispatch-request.ts';
+import type { MetricName } from './domain/metric-names.ts';
 import type { RecordedVerdict } from './domain/recorded-verdict.ts';
-import type { TerrakubeJob } from './domain/terrakube-job.ts';
+import type { ListedTerrakubeJob, TerrakubeJob } from './domain/terrakube-job.ts';
 import type { DurationMs, EpochMs, Seconds } from './domain/time.ts';
 
 /** Answer of the Kubernetes API: the object, the refusal, or `noAnswer` when it may or may not have been done. */
@@ -53,6 +54,52 @@ export interface ObservedCluster {
   deletePod(name: string, uid: string, gracePeriodSeconds: Seconds): Promise<void>;
 }
 
+/** A list, and the version of the cluster that it shows: what is watched from there on misses nothing. */
+export interface Snapshot<T> {
+  readonly items: readonly T[];
+  readonly resourceVersion: string;
+}
+
+/** What is watched. */
+export interface WatchRequest<T> {
+  readonly labelSelector: string;
+  /** The version after which changes are wanted. */
+  readonly resourceVersion: string;
+  /** The stream is closed after this time, by the API server and, when that says nothing, by us. */
+  readonly timeout: Seconds;
+  /** One change; `deleted` brings the object's last document. */
+  onChange(change: { readonly kind: 'changed' | 'deleted'; readonly object: T }): void;
+}
+
+/**
+ * How a watch ended: `closed`, to be opened again from this version, or `expired`, when the server does not know the
+ * version any more and only a new list helps.
+ */
+export type WatchEnd = { readonly kind: 'closed'; readonly resourceVersion: string } | { readonly kind: 'expired' };
+
+/** A watch that is open. */
+export interface OpenWatch {
+  /** Rejects with a DispatcherError when the watch is refused, or cannot be opened. */
+  readonly ended: Promise<WatchEnd>;
+  /** Closes it; `ended` is then settled. */
+  close(): void;
+}
+
+/** The whole of the executors' namespace, as the reconciler reads it. Reads throw a DispatcherError when they cannot be done. */
+export interface ReconciledCluster extends ObservedCluster {
+  /** All Jobs with these labels, without what nobody here reads of them. */
+  snapshotJobs(labelSelector: string): Promise<Snapshot<V1Job>>;
+  /** The pods with these labels that have not ended. */
+  snapshotPods(labelSelector: string): Promise<Snapshot<V1Pod> | 'forbidden'>;
+  /** All warning Events of the namespace. */
+  listWarnings(): Promise<readonly CoreV1Event[] | 'forbidden'>;
+  watchJobs(request: WatchRequest<V1Job>): OpenWatch;
+  /** Pods that end leave the watch as `deleted`, as they leave the snapshot. */
+  watchPods(request: WatchRequest<V1Pod>): OpenWatch;
+  /** Deletes the payload Secret of this name if this Job owns it; one that is gone is fine. */
+  deletePayload(name: string, jobUid: string): Promise<'deleted' | 'notOurs' | 'forbidden'>;
+}
+
 /** What may be changed on a job or step; an absent field stays as it is. */
 export interface TerrakubeChange {
   readonly status?: string;
@@ -69,6 +116,14 @@ export interface Terrakube {
   appendLog(ids: DispatchIds, lines: readonly string[]): Promise<void>;
   /** The run's log as a user sees it while the step waits; empty once the step has failed. */
   readLog(ids: DispatchIds): Promise<string>;
+}
+
+/** Jobs of all organizations at once. Every method throws a DispatcherError when Terrakube does not answer. */
+export interface TerrakubeJobs {
+  /** The jobs that are live and have steps, by their ids. A list is never evidence that a job is gone. */
+  listLiveJobs(): Promise<ReadonlyMap<string, ListedTerrakubeJob>>;
+  /** These jobs, whatever their status; one that Terrakube does not have is absent. */
+  listJobs(jobIds: readonly string[]): Promise<ReadonlyMap<string, ListedTerrakubeJob>>;
 }
 
 /** A message for the job queue. */
@@ -96,6 +151,29 @@ export interface MessageHandling {
   sendAgain(message: QueueMessage, delay: Seconds): Promise<void>;
   /** Puts a copy on the dead-letter queue. */
   sendDeadLetter(message: Omit<QueueMessage, 'groupId'>): Promise<void>;
+}
+
+/** A message that was moved aside: delivered too often, or unreadable. */
+export interface DeadLetter {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  /** Names and values of the string attributes. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly sentAt: EpochMs;
+}
+
+/** The dead-letter queue. Every method throws `queueUnavailable` when SQS does not do it. */
+export interface DeadLetters {
+  /** Up to ten dead letters, hidden from other readers for two minutes; none when there are none. */
+  receive(): Promise<readonly DeadLetter[]>;
+  remove(receiptHandle: string): Promise<void>;
+}
+
+/** Numbers over time: one line of CloudWatch's embedded metric format for each call. */
+export interface Metrics {
+  /** Puts the values of one moment; a count of 0 is worth putting where an alarm waits for it. */
+  put(values: Partial<Readonly<Record<MetricName, number>>>): void;
 }
 
 /** Verifies the bearer token of a dispatch POST. */
@@ -131,6 +209,7 @@ export interface LogFields {
   readonly durationMs?: number;
   readonly delaySeconds?: number;
   readonly bytes?: number;
+  readonly count?: number;
   /** Places in the code, without messages. */
   readonly stack?: string;
 }

@@ -1,5 +1,6 @@
 // Terrakube's side of a request: the job, its steps, and what their statuses mean to us.
 import type { StepId } from './dispatch-request.ts';
+import type { EpochMs } from './time.ts';
 
 /** A step as Terrakube tells it. Statuses are Terrakube's own words; later versions may add some. */
 export interface TerrakubeStep {
@@ -17,6 +18,15 @@ export interface TerrakubeJob {
   /** Free text; see job-comments.ts for what we keep there. */
   readonly comments: string | null;
   readonly steps: readonly TerrakubeStep[];
+}
+
+/** A job as lists of all organizations tell it. */
+export interface ListedTerrakubeJob extends TerrakubeJob {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly workspaceId: string;
+  /** The last change of the job itself, not of its steps; its resolution is a minute. Undefined when the list does not say. */
+  readonly updatedAt: EpochMs | undefined;
 }
 
 /** A job that may still move; every other status, also one that we do not know, means that it has ended. */
