@@ -6,10 +6,13 @@ import {
   findStep,
   isLiveJob,
   isOpenStep,
+  type ListedTerrakubeJob,
   type TerrakubeJob,
   type TerrakubeStep,
 } from '../../lib/domain/terrakube-job.ts';
-import type { Terrakube, TerrakubeChange } from '../../lib/ports.ts';
+import { type EpochMs, epochMs } from '../../lib/domain/time.ts';
+import type { Terrakube, TerrakubeChange, TerrakubeJobs } from '../../lib/ports.ts';
+import { NOON } from './builders.ts';
 
 /** A job with what only its user sees. */
 export interface StoredJob extends TerrakubeJob {
@@ -17,7 +20,7 @@ export interface StoredJob extends TerrakubeJob {
 }
 
 /** A Terrakube for tests. */
-export interface InMemoryTerrakube extends Terrakube {
+export interface InMemoryTerrakube extends Terrakube, TerrakubeJobs {
   put(of: DispatchIds, job: TerrakubeJob): void;
   remove(of: DispatchIds): void;
   job(of: DispatchIds): StoredJob | undefined;
@@ -30,25 +33,31 @@ export interface InMemoryTerrakube extends Terrakube {
   readonly everyLine: readonly string[];
 }
 
-/** Creates an empty Terrakube. */
-export function createInMemoryTerrakube(): InMemoryTerrakube {
+/** Creates an empty Terrakube. Its clock says when a job was last changed, to the minute; it stands at noon by default. */
+export function createInMemoryTerrakube(now: () => EpochMs = () => NOON): InMemoryTerrakube {
   const jobs = new Map<string, StoredJob>();
+  const dates = createDates(now);
   const logs = new Map<string, string[]>();
   const everyLine: string[] = [];
-  const keyOf = ({ organizationId, jobId }: DispatchIds): string => `${organizationId}/${jobId}`;
-  const changeJob = (of: DispatchIds, change: Partial<StoredJob>): void => {
+  const write = (of: DispatchIds, change: Partial<StoredJob>): void => {
     const job = jobs.get(keyOf(of));
     if (job) jobs.set(keyOf(of), { ...job, ...change });
   };
   const changeStep = (of: DispatchIds, change: Partial<TerrakubeStep>): void =>
-    changeJob(of, {
+    write(of, {
       steps: (jobs.get(keyOf(of))?.steps ?? []).map((step) => (step.id === of.stepId ? { ...step, ...change } : step)),
     });
   return {
     everyLine,
-    changeJob,
+    changeJob(of, change) {
+      write(of, change);
+      dates.touch(of);
+    },
     changeStep,
-    put: (of, job) => void jobs.set(keyOf(of), { output: null, ...job }),
+    put(of, job) {
+      jobs.set(keyOf(of), { output: null, ...job });
+      dates.touch(of);
+    },
     remove: (of) => void jobs.delete(keyOf(of)),
     job: (of) => jobs.get(keyOf(of)),
     log: (of) => logs.get(keyOf(of)) ?? [],
@@ -64,6 +73,7 @@ export function createInMemoryTerrakube(): InMemoryTerrakube {
       const hasFailed = status === 'failed';
       const steps = job.steps.map((step) => (hasFailed && isOpenStep(step) ? { ...step, status } : step));
       jobs.set(keyOf(of), { ...job, status, output, comments, steps });
+      if (status !== job.status || output !== job.output || comments !== job.comments) dates.touch(of);
       if (!isLiveJob({ ...job, status })) logs.delete(keyOf(of));
     },
     async patchStep(of, change) {
@@ -80,6 +90,33 @@ export function createInMemoryTerrakube(): InMemoryTerrakube {
     async appendLog(of, lines) {
       logs.set(keyOf(of), [...(logs.get(keyOf(of)) ?? []), ...lines]);
       everyLine.push(...lines);
+    },
+    listLiveJobs: async () => dates.list(jobs, isLiveJob),
+    listJobs: async (jobIds) => dates.list(jobs, ({ id }) => jobIds.includes(id)),
+  };
+}
+
+const keyOf = ({ organizationId, jobId }: DispatchIds): string => `${organizationId}/${jobId}`;
+
+/** The ids and dates of all jobs that ever were, for lists. */
+function createDates(now: () => EpochMs) {
+  const rows = new Map<string, Omit<ListedTerrakubeJob, keyof TerrakubeJob>>();
+  return {
+    /** Only a change of the job itself moves its date. */
+    touch(of: DispatchIds): void {
+      const { id, organizationId, workspaceId } = rows.get(keyOf(of)) ?? { id: of.jobId, ...of };
+      rows.set(keyOf(of), { id, organizationId, workspaceId, updatedAt: epochMs(now() - (now() % 60_000)) });
+    },
+    /** Terrakube's lists are lists of steps: a job without any is in none. */
+    list(
+      jobs: ReadonlyMap<string, TerrakubeJob>,
+      isAsked: (job: ListedTerrakubeJob) => boolean,
+    ): ReadonlyMap<string, ListedTerrakubeJob> {
+      const all = [...rows].flatMap(([key, row]) => {
+        const { status, comments, steps } = jobs.get(key) ?? { status: '', comments: null, steps: [] };
+        return steps.length > 0 ? [structuredClone({ ...row, status, comments, steps })] : [];
+      });
+      return new Map(all.filter(isAsked).map((job) => [job.id, job]));
     },
   };
 }
