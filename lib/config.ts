@@ -31,7 +31,7 @@ import { DispatcherError } from './domain/errors.ts';
 import type { ExecutorSettings } from './domain/executor-settings.ts';
 import type { Installation } from './domain/job-name.ts';
 import type { Patience } from './domain/payload-age.ts';
-import { type Seconds, seconds, secondsToMs } from './domain/time.ts';
+import { type DurationMs, type Seconds, seconds, secondsToMs } from './domain/time.ts';
 import type { VerdictSettings } from './domain/verdict-types.ts';
 
 export type { AwsSettings, SecretSetting } from './config/connections.ts';
@@ -73,6 +73,17 @@ export interface JobStatusConfig {
   readonly settings: VerdictSettings;
 }
 
+/** Settings of reconcile. */
+export interface ReconcileConfig extends JobStatusConfig {
+  readonly deadLetterQueueUrl: string;
+  /** It says what it would do, and does nothing. */
+  readonly isReportOnly: boolean;
+  /** It watches also when nothing is unfinished, since a Job that is made a moment later needs its eyes at once. */
+  readonly watchesWhenIdle: boolean;
+  /** How long it goes without a look at Terrakube. */
+  readonly cancelPoll: DurationMs;
+}
+
 const patienceEntries = {
   PayloadMaxAgeSeconds: positive('1500'),
   MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
@@ -110,20 +121,30 @@ const dispatchSchema = () =>
 
 const manifestSchema = () => v.object(terrakubeEntries, 'is missing');
 
-const jobStatusSchema = () =>
+const jobStatusEntries = () => ({
+  ...awsEntries,
+  ...secretEntries,
+  ...terrakubeEntries,
+  ...clusterEntries,
+  ...patienceEntries,
+  ExecutorEphemeralNamespace: executorNamespace,
+  ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
+  ExecutorEphemeralTerminationGracePeriodSeconds: terminationGrace,
+  SilentAfterSeconds: positive('1800'),
+  OwnsAllSteps: bool('false'),
+  CancelRunningApply: bool('false'),
+});
+
+const jobStatusSchema = () => v.object(jobStatusEntries(), 'is missing');
+
+const reconcileSchema = () =>
   v.object(
     {
-      ...awsEntries,
-      ...secretEntries,
-      ...terrakubeEntries,
-      ...clusterEntries,
-      ...patienceEntries,
-      ExecutorEphemeralNamespace: executorNamespace,
-      ExecutorEphemeralActiveDeadlineSeconds: activeDeadline,
-      ExecutorEphemeralTerminationGracePeriodSeconds: terminationGrace,
-      SilentAfterSeconds: positive('1800'),
-      OwnsAllSteps: bool('false'),
-      CancelRunningApply: bool('false'),
+      ...jobStatusEntries(),
+      DeadLetterQueueUrl: httpUrl,
+      ReconcileMode: v.optional(v.pipe(text, v.picklist(['act', 'report'], 'must be act or report')), 'act'),
+      WatchWhenIdle: bool('true'),
+      CancelPollSeconds: positive('10'),
     },
     'is missing',
   );
@@ -174,7 +195,31 @@ export function loadManifestConfig(environment: Environment): ManifestConfig {
 /** Loads the settings of job-status. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadJobStatusConfig(environment: Environment): JobStatusConfig {
   const faults: string[] = [];
-  const settings = parseSettings(jobStatusSchema(), environment, faults);
+  return jobStatusConfig(parseSettings(jobStatusSchema(), environment, faults), environment, faults);
+}
+
+/** Loads the settings of reconcile. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
+export function loadReconcileConfig(environment: Environment): ReconcileConfig {
+  const faults: string[] = [];
+  const settings = parseSettings(reconcileSchema(), environment, faults);
+  const config = jobStatusConfig(settings, environment, faults);
+  if (!settings) throw configInvalid(faults);
+  return {
+    ...config,
+    deadLetterQueueUrl: settings.DeadLetterQueueUrl,
+    isReportOnly: settings.ReconcileMode === 'report',
+    watchesWhenIdle: settings.WatchWhenIdle,
+    cancelPoll: secondsToMs(asSeconds(settings.CancelPollSeconds)),
+  };
+}
+
+type JobStatusSettings = v.InferOutput<v.ObjectSchema<ReturnType<typeof jobStatusEntries>, string>>;
+
+function jobStatusConfig(
+  settings: JobStatusSettings | undefined,
+  environment: Environment,
+  faults: string[],
+): JobStatusConfig {
   const internalSecret = secretSetting('InternalSecret', environment, faults);
   const cluster = settings && clusterSettings(settings, faults);
   if (!settings || !internalSecret || !cluster || faults.length > 0) throw configInvalid(faults);
