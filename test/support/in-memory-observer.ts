@@ -2,13 +2,17 @@
 // Jobs and Pods.
 import type { CoreV1Event, V1Pod } from '@kubernetes/client-node';
 import type { Clock, ObservedCluster } from '../../lib/ports.ts';
-import type { InMemoryJobStore } from './in-memory-job-store.ts';
+import type { InMemoryJobStore, StoreChange } from './in-memory-job-store.ts';
 
 /** An observer for tests. */
 export interface InMemoryObserver extends ObservedCluster {
   putPod(pod: V1Pod): void;
   removePod(name: string): void;
   putEvent(event: CoreV1Event): void;
+  allPods(): readonly V1Pod[];
+  allEvents(): readonly CoreV1Event[];
+  /** Tells of each change of a pod, at once. */
+  onPod(listener: (change: StoreChange<V1Pod>) => void): void;
   /** Pods that were deleted, with the grace that they were given. */
   readonly deletedPods: readonly { readonly name: string; readonly gracePeriodSeconds: number }[];
 }
@@ -18,10 +22,21 @@ export function createInMemoryObserver(store: InMemoryJobStore, clock: Clock): I
   const pods = new Map<string, V1Pod>();
   const events: CoreV1Event[] = [];
   const deletedPods: { name: string; gracePeriodSeconds: number }[] = [];
+  const listeners: ((change: StoreChange<V1Pod>) => void)[] = [];
+  const change = (name: string, pod: V1Pod | undefined): void => {
+    const [version, before] = [store.nextVersion(), pods.get(name)];
+    const after = pod && structuredClone({ ...pod, metadata: { ...pod.metadata, resourceVersion: version } });
+    if (after) pods.set(name, after);
+    else pods.delete(name);
+    if (before || after) for (const tell of listeners) tell({ version, before, after });
+  };
   return {
     deletedPods,
-    putPod: (pod) => void pods.set(pod.metadata?.name ?? '', structuredClone(pod)),
-    removePod: (name) => void pods.delete(name),
+    putPod: (pod) => change(pod.metadata?.name ?? '', pod),
+    removePod: (name) => change(name, undefined),
+    allPods: () => structuredClone([...pods.values()]),
+    allEvents: () => structuredClone(events),
+    onPod: (listener) => void listeners.push(listener),
     putEvent: (event) => void events.push(structuredClone(event)),
     serverNow: () => clock.now(),
     getJob: store.getJob,
@@ -49,7 +64,7 @@ export function createInMemoryObserver(store: InMemoryJobStore, clock: Clock): I
     },
     async deletePod(name, uid, gracePeriodSeconds) {
       if (pods.get(name)?.metadata?.uid !== uid) return;
-      pods.delete(name);
+      change(name, undefined);
       deletedPods.push({ name, gracePeriodSeconds });
     },
   };
