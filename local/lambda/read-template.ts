@@ -26,6 +26,12 @@ export type EventSource =
       /** Absent when the template sets no limit. */
       readonly maximumConcurrency?: number;
       readonly reportBatchItemFailures: boolean;
+    }
+  | {
+      readonly kind: 'schedule';
+      readonly everyMs: number;
+      /** JSON text in which EventBridge Scheduler replaces its own `<aws.scheduler.…>`. */
+      readonly input: string;
     };
 
 /** A function as the template declares it. */
@@ -142,6 +148,19 @@ const SqsEvent = v.object({
   ScalingConfig: v.optional(v.object({ MaximumConcurrency: Count })),
 });
 
+const UNIT_MS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+const ScheduleEvent = v.object({
+  ScheduleExpression: v.pipe(
+    v.string(),
+    v.regex(/^rate\([1-9]\d* (minute|hour|day)s?\)$/, 'must be a rate'),
+    v.transform((text) => {
+      const [, count, unit = ''] = /(\d+) (minute|hour|day)/.exec(text) ?? [];
+      return Number(count) * (UNIT_MS[unit] ?? Number.NaN);
+    }),
+  ),
+  Input: v.optional(v.string(), '{}'),
+});
+
 function readEvent(template: Template, values: TemplateValues, event: Json, where: string): EventSource {
   const properties = isMap(event) && isMap(event['Properties']) ? event['Properties'] : {};
   const resolved = (names: readonly string[]) =>
@@ -161,6 +180,14 @@ function readEvent(template: Template, values: TemplateValues, event: Json, wher
       ...(read.ScalingConfig && { maximumConcurrency: read.ScalingConfig.MaximumConcurrency }),
       reportBatchItemFailures: read.FunctionResponseTypes.includes('ReportBatchItemFailures'),
     };
+  }
+  if (type === 'ScheduleV2') {
+    const { ScheduleExpression: everyMs, Input: input } = parse(
+      ScheduleEvent,
+      resolved(Object.keys(ScheduleEvent.entries)),
+      where,
+    );
+    return { kind: 'schedule', everyMs, input };
   }
   throw new TemplateError(`event source ${JSON.stringify(type)} at ${where} is not known here`);
 }

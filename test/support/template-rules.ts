@@ -12,6 +12,7 @@ export function templateFindings(template: JsonMap): string[] {
     ...queuePolicyFindings(template),
     ...functionFindings(template),
     ...permissionFindings(template),
+    ...scheduleFindings(template),
     ...accessEntryFindings(template),
     ...gatewayFindings(template),
     ...keyFindings(template),
@@ -123,6 +124,42 @@ function failureFindings(template: JsonMap, id: string, own: JsonMap): string[] 
   return [
     ...(maySend ? [] : [`${id} may not send to ${queue}`]),
     ...(member(config, 'MaximumRetryAttempts') === undefined ? [`${id} does not say how often it tries`] : []),
+  ];
+}
+
+/** A schedule that tries again would start old runs beside new ones; SAM would make it a role and a name of its own. */
+function scheduleFindings(template: JsonMap): string[] {
+  return resourcesOfType(template, 'AWS::Serverless::Function').flatMap(([id, own]) => {
+    const events = isMap(own['Events']) ? Object.values(own['Events']) : [];
+    const schedules = events.filter((event) => String(member(event, 'Type')).startsWith('Schedule'));
+    return schedules.flatMap((event) => {
+      const properties = member(event, 'Properties');
+      const attempts = [member(properties, 'RetryPolicy'), own['EventInvokeConfig']];
+      const isOnce = attempts.every((policy) => member(policy, 'MaximumRetryAttempts') === 0);
+      const isFresh = attempts.every((policy) => Number(member(policy, 'MaximumEventAgeInSeconds')) <= 60);
+      return [
+        ...(isOnce ? [] : [`${id} is tried again`]),
+        ...(isFresh ? [] : [`${id} runs for a time that is over`]),
+        ...(member(properties, 'OmitName') === true ? [] : [`the schedule of ${id} has the name of every stack`]),
+        ...scheduleRoleFindings(template, id, targetOf(member(properties, 'RoleArn'))),
+      ];
+    });
+  });
+}
+
+function scheduleRoleFindings(template: JsonMap, id: string, roleId: string | undefined): string[] {
+  const role = resourcesOfType(template, 'AWS::IAM::Role').find(([name]) => name === roleId)?.[1];
+  if (role === undefined) return [`the schedule of ${id} has no role of its own`];
+  const allowed = items(role['Policies']).flatMap((policy) => statementsOf(member(policy, 'PolicyDocument')));
+  const isNarrow = allowed.every(
+    ({ Action: action, Resource: resource }) => action === 'lambda:InvokeFunction' && targetOf(resource) === id,
+  );
+  const isOurs = statementsOf(role['AssumeRolePolicyDocument']).every((statement) =>
+    ['aws:SourceAccount', 'aws:SourceArn'].every((key) => JSON.stringify(statement['Condition'] ?? {}).includes(key)),
+  );
+  return [
+    ...(isNarrow ? [] : [`${roleId} allows more than to invoke ${id}`]),
+    ...(isOurs ? [] : [`${roleId} is for schedules of other accounts, too`]),
   ];
 }
 

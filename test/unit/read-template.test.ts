@@ -1,9 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders are CloudFormation's
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { conditionHolds, parseTemplate, resolveValue, type TemplateValues } from '../../local/lambda/cloudformation.ts';
 import type { Json } from '../../local/lambda/json.ts';
-import { loadTemplate, readFunctions, readQueues } from '../../local/lambda/read-template.ts';
+import { readFunctions } from '../../local/lambda/read-template.ts';
 
 const values: TemplateValues = {
   parameters: { Given: 'eu', Size: '3' },
@@ -110,9 +109,42 @@ Resources:
   });
 });
 
-describe('functions and queues', () => {
-  test('a function inherits from Globals, mappings merged, and leaves with its condition', () => {
-    const document = parseTemplate(`
+describe('a schedule', () => {
+  const eventsOf = (properties: string) =>
+    readFunctions(
+      {
+        document: parseTemplate(`
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: x, Handler: a.b, Events: { Tick: { Type: ScheduleV2, Properties: ${properties} } } }
+`),
+        directory: '/',
+      },
+      { parameters: {}, attributes: {} },
+    ).flatMap(({ events }) => events);
+
+  test.each([
+    ['rate(1 minute)', 60_000],
+    ['rate(15 minutes)', 900_000],
+    ['rate(2 hours)', 7_200_000],
+    ['rate(1 day)', 86_400_000],
+  ])('is a rate: %s', (rate, everyMs) => {
+    expect(eventsOf(`{ ScheduleExpression: ${rate} }`)).toEqual([{ kind: 'schedule', everyMs, input: '{}' }]);
+  });
+
+  test.each(['cron(0 12 * * ? *)', 'rate(0 minutes)', 'rate(1 second)', 'at(2026-11-24T12:00:00)'])(
+    'of another kind is not known here: %s',
+    (expression) => {
+      expect(() => eventsOf(`{ ScheduleExpression: "${expression}" }`)).toThrow(
+        'Resources.F.Properties.Events.Tick: ScheduleExpression: must be a rate',
+      );
+    },
+  );
+});
+
+test('a function inherits from Globals, mappings merged, and leaves with its condition', () => {
+  const document = parseTemplate(`
 Parameters: { On: { Type: String } }
 Conditions: { IsOn: !Equals [!Ref On, "true"] }
 Globals: { Function: { Timeout: 9, Environment: { Variables: { A: 1, B: 2 } } } }
@@ -122,194 +154,20 @@ Resources:
     Condition: IsOn
     Properties: { CodeUri: dist/f, Handler: index.handler, MemorySize: 256, Environment: { Variables: { B: x } } }
 `);
-    const read = (on: string) =>
-      readFunctions({ document, directory: '/app' }, { parameters: { On: on }, attributes: {} });
+  const read = (on: string) =>
+    readFunctions({ document, directory: '/app' }, { parameters: { On: on }, attributes: {} });
 
-    expect(read('false')).toEqual([]);
-    expect(read('true')).toEqual([
-      {
-        logicalId: 'JobStatus',
-        name: 'job-status',
-        codeUri: '/app/dist/f',
-        handler: 'index.handler',
-        timeoutSeconds: 9,
-        memoryMb: 256,
-        environment: { A: '1', B: 'x' },
-        events: [],
-      },
-    ]);
-  });
-
-  test('our template has a job queue whose dead letters have a queue of their own', async () => {
-    expect(readQueues(await ourTemplate(), { parameters: {} })).toEqual([
-      {
-        logicalId: 'JobQueue',
-        name: 'job-queue',
-        visibilityTimeoutSeconds: 180,
-        maximumMessageBytes: 1_048_576,
-        retentionSeconds: 345_600,
-        deadLetters: { queue: 'DeadLetterQueue', maxReceiveCount: 1000 },
-      },
-      {
-        logicalId: 'DeadLetterQueue',
-        name: 'dead-letter-queue',
-        visibilityTimeoutSeconds: 180,
-        maximumMessageBytes: 1_048_576,
-        retentionSeconds: 1_209_600,
-      },
-      {
-        logicalId: 'JobStatusFailures',
-        name: 'job-status-failures',
-        visibilityTimeoutSeconds: 30,
-        maximumMessageBytes: 1_048_576,
-        retentionSeconds: 1_209_600,
-      },
-    ]);
-  });
-
-  test('our template has three functions, and a setting that is empty does not reach them', async () => {
-    const [intake, dispatch, jobStatus, ...others] = readFunctions(await ourTemplate(), ourValues({}));
-
-    expect(others).toEqual([]);
-    expect(intake).toEqual({
-      logicalId: 'Intake',
-      name: 'intake',
-      codeUri: fileURLToPath(new URL('../../dist/intake', import.meta.url)),
-      handler: 'index.handler',
-      timeoutSeconds: 20,
-      memoryMb: 512,
-      environment: { ...shared, IntakeAuth: 'jwt' },
-      events: [{ kind: 'api', path: '/{proxy+}', method: 'ANY' }],
-    });
-    expect(dispatch).toEqual({
-      logicalId: 'Dispatch',
-      name: 'dispatch',
-      codeUri: fileURLToPath(new URL('../../dist/dispatch', import.meta.url)),
-      handler: 'index.handler',
-      timeoutSeconds: 30,
-      memoryMb: 512,
-      environment: { ...shared, ...dispatchDefaults },
-      events: [
-        {
-          kind: 'sqs',
-          queue: 'JobQueue',
-          batchSize: 10,
-          maximumBatchingWindowSeconds: 0,
-          maximumConcurrency: 5,
-          reportBatchItemFailures: true,
-        },
-      ],
-    });
-    expect(jobStatus).toEqual({
+  expect(read('false')).toEqual([]);
+  expect(read('true')).toEqual([
+    {
       logicalId: 'JobStatus',
       name: 'job-status',
-      codeUri: fileURLToPath(new URL('../../dist/job-status', import.meta.url)),
+      codeUri: '/app/dist/f',
       handler: 'index.handler',
-      timeoutSeconds: 120,
-      memoryMb: 512,
-      environment: { ...shared, ...jobStatusDefaults },
+      timeoutSeconds: 9,
+      memoryMb: 256,
+      environment: { A: '1', B: 'x' },
       events: [],
-    });
-  });
-
-  test('every optional setting of our template reaches its function when it is given', async () => {
-    const given = {
-      Installation: 'blue',
-      IntakeAuth: 'path',
-      IntakePathSecretId: 'terrakube/path',
-      EksRegion: 'us-east-1',
-      EksEndpoint: 'https://127.0.0.1:6443',
-      EksCertificateAuthority: 'Y2E=',
-      EksRoleArn: 'arn:aws:iam::210987654321:role/dispatch',
-      ExecutorEphemeralSecret: '',
-      ExecutorEphemeralConfigMap: 'terrakube-executor-config',
-      ExecutorEphemeralEnv: 'HTTPS_PROXY=http://proxy:3128;AwsEnableRoleAuth=true',
-      ExecutorEphemeralServiceAccount: 'executor',
-      ExecutorEphemeralImagePullSecrets: 'registry, other',
-      ExecutorEphemeralPriorityClass: 'terraform',
-      ExecutorEphemeralPodAnnotations: 'vault.example/role=executor;a=b c',
-      ExecutorEphemeralNodeSelector: 'pool=terraform',
-      ExecutorEphemeralTolerations: 'pool=terraform:Equal:NoSchedule; spot',
-      ExecutorEphemeralCpuRequest: '500m',
-      ExecutorEphemeralCpuLimit: '1.5',
-      ExecutorEphemeralMemoryRequest: '512Mi',
-      ExecutorEphemeralMemoryLimit: '2Gi',
-      ExecutorEphemeralStorageRequest: '5G',
-      ExecutorEphemeralStorageLimit: '20Gi',
-      GuardRails: '{"serviceAccounts":["^team-"]}',
-      RequireOptIn: 'true',
-    };
-    const JobStatusEksRoleArn = 'arn:aws:iam::210987654321:role/observe';
-    const [intake, dispatch, jobStatus] = readFunctions(
-      await ourTemplate(),
-      ourValues({ ...given, JobStatusEksRoleArn }),
-    );
-    const { IntakeAuth, IntakePathSecretId, ...forDispatch } = given;
-
-    expect(intake?.environment).toEqual({ ...shared, Installation: 'blue', IntakeAuth, IntakePathSecretId });
-    expect(dispatch?.environment).toEqual({ ...shared, ...dispatchDefaults, ...forDispatch });
-    const { Installation, EksRegion, EksEndpoint, EksCertificateAuthority } = given;
-    expect(jobStatus?.environment).toEqual({
-      ...shared,
-      ...jobStatusDefaults,
-      Installation,
-      EksRegion,
-      EksEndpoint,
-      EksCertificateAuthority,
-      EksRoleArn: JobStatusEksRoleArn,
-    });
-  });
+    },
+  ]);
 });
-
-const ourTemplate = () => loadTemplate(fileURLToPath(new URL('../../template.yaml', import.meta.url)));
-
-const ourValues = (parameters: Record<string, string>): TemplateValues => ({
-  parameters: {
-    TerrakubeApiUrl: 'https://terrakube-api.example.com',
-    InternalSecretId: 'terrakube/internal',
-    EksClusterName: 'apps',
-    ExecutorEphemeralImage: 'azbuilder/executor:2.33.0',
-    ...parameters,
-  },
-  attributes: { JobQueue: { Ref: 'http://queue' }, DeadLetterQueue: { Ref: 'http://dead-letters' } },
-});
-
-const shared = {
-  TerrakubeApiUrl: 'https://terrakube-api.example.com',
-  InternalSecretId: 'terrakube/internal',
-  QueueUrl: 'http://queue',
-};
-
-const dispatchDefaults = {
-  DeadLetterQueueUrl: 'http://dead-letters',
-  EksClusterName: 'apps',
-  EksRegion: 'eu-central-1',
-  ExecutorEphemeralImage: 'azbuilder/executor:2.33.0',
-  ExecutorEphemeralNamespace: 'terrakube',
-  ExecutorEphemeralSecret: 'terrakube-executor-secrets',
-  ExecutorEphemeralActiveDeadlineSeconds: '21000',
-  ExecutorEphemeralTerminationGracePeriodSeconds: '60',
-  ExecutorEphemeralTtlSecondsAfterFinished: '7200',
-  ExecutorEphemeralRunAsNonRoot: 'true',
-  RequireOptIn: 'false',
-  PayloadTransport: 'file',
-  PayloadMaxAgeSeconds: '1500',
-  MaxStarts: '3',
-  KeepAlive: 'true',
-  DispatchPaused: 'false',
-};
-
-const jobStatusDefaults = {
-  EksClusterName: 'apps',
-  EksRegion: 'eu-central-1',
-  ExecutorEphemeralNamespace: 'terrakube',
-  ExecutorEphemeralActiveDeadlineSeconds: '21000',
-  ExecutorEphemeralTerminationGracePeriodSeconds: '60',
-  PayloadMaxAgeSeconds: '1500',
-  MaxStarts: '3',
-  KeepAlive: 'true',
-  DispatchPaused: 'false',
-  SilentAfterSeconds: '1800',
-  OwnsAllSteps: 'false',
-  CancelRunningApply: 'false',
-};

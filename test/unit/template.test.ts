@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parseTemplate } from '../../local/lambda/cloudformation.ts';
-import { isMap, type JsonMap } from '../../local/lambda/json.ts';
+import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
 import { MAPPED_GATEWAY_RESPONSES, templateFindings } from '../support/template-rules.ts';
 
 const text = await readFile(new URL('../../template.yaml', import.meta.url), 'utf8');
@@ -109,6 +109,60 @@ describe('a rule finds', () => {
       ['JobStatusAccessEntry shares the group terrakube-dispatch with DispatchAccessEntry'],
     ],
     [
+      'a schedule that tries again',
+      'RetryPolicy: { MaximumRetryAttempts: 0,',
+      'RetryPolicy: { MaximumRetryAttempts: 1,',
+      ['Reconcile is tried again'],
+    ],
+    [
+      'a function that is tried again after its schedule',
+      'MaximumRetryAttempts: 0\n',
+      'MaximumRetryAttempts: 2\n',
+      ['Reconcile is tried again'],
+    ],
+    [
+      'a schedule that catches up',
+      'MaximumEventAgeInSeconds: 60 }',
+      'MaximumEventAgeInSeconds: 3600 }',
+      ['Reconcile runs for a time that is over'],
+    ],
+    [
+      'events that wait as long as Lambda likes',
+      /(EventInvokeConfig: #.*\n.*\n)\s+MaximumEventAgeInSeconds: 60\n/,
+      '$1',
+      ['Reconcile runs for a time that is over'],
+    ],
+    [
+      'a schedule with the name that SAM gives',
+      /OmitName: true.*/,
+      'State: ENABLED',
+      ['the schedule of Reconcile has the name of every stack'],
+    ],
+    [
+      'a schedule with the role that SAM makes',
+      'RoleArn: !GetAtt ReconcileScheduleRole.Arn',
+      'State: ENABLED',
+      ['the schedule of Reconcile has no role of its own'],
+    ],
+    [
+      'a schedule that may do more than invoke',
+      'Action: lambda:InvokeFunction\n                Resource: !GetAtt Reconcile.Arn',
+      'Action: lambda:InvokeFunction\n                Resource: !GetAtt Dispatch.Arn',
+      ['ReconcileScheduleRole allows more than to invoke Reconcile'],
+    ],
+    [
+      'a role for the schedules of everybody',
+      /\s+aws:SourceArn: !Sub arn:.*schedule-group.*/,
+      '',
+      ['ReconcileScheduleRole is for schedules of other accounts, too'],
+    ],
+    [
+      'a group that reconcile shares with job-status',
+      'KubernetesGroups: [terrakube-reconcile]',
+      'KubernetesGroups: [terrakube-observe]',
+      ['ReconcileAccessEntry shares the group terrakube-observe with JobStatusAccessEntry'],
+    ],
+    [
       'a queue that shows messages too early',
       'VisibilityTimeout: 180',
       'VisibilityTimeout: 179',
@@ -165,4 +219,21 @@ test('each parameter has a description, a place in a group, and a limit to what 
 
   expect(parameters.length).toBeGreaterThan(20);
   expect(faults).toEqual([]);
+});
+
+test('the functions that sign in to the cluster know the same of it, and each has a role of its own to assume', () => {
+  const settings = ['EksClusterName', 'EksRegion', 'EksEndpoint', 'EksCertificateAuthority'];
+  const of = (name: string) => {
+    const resources = isMap(template['Resources']) ? template['Resources'] : {};
+    const found = ['Properties', 'Environment', 'Variables'].reduce<Json | undefined>(
+      (value, key) => (isMap(value) ? value[key] : undefined),
+      resources[name],
+    );
+    return isMap(found) ? found : {};
+  };
+  const [dispatch, ...others] = ['Dispatch', 'JobStatus', 'Reconcile'].map(of);
+  const shared = (environment: JsonMap = {}) => settings.map((name) => environment[name]);
+
+  expect(others.map(shared)).toEqual([shared(dispatch), shared(dispatch)]);
+  expect(new Set([dispatch, ...others].map((environment) => JSON.stringify(environment?.['EksRoleArn']))).size).toBe(3);
 });
