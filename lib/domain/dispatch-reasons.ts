@@ -24,5 +24,12 @@ export const nameTakenReason = (name: string, namespace: string): Reason => ({
   advice: 'Find out who made it, delete it, and run the job again.',
 });
 
+/** Why a step whose message the queue gave up is failed. @param waitedFor the last waiting line of the run, without its opening. */
+export const deadLetterReason = (waitedFor: string | undefined): Reason => ({
+  title: 'its dispatch failed each time',
+  evidence: `The message of the step was delivered until the queue gave it up: ${waitedFor ?? 'the log of dispatch has the reason'}. Nothing was run.`,
+  advice: `${waitedFor === undefined ? 'Ask the administrators to look for the job in that log' : 'Mend what the message names'}, then run the job again.`,
+});
+
 /** 1048576 as 1,048,576. */
 const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');

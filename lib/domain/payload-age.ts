@@ -41,14 +41,18 @@ export type AgeDecision =
  */
 const CLOCK_TOLERANCE_MS = 10_000;
 
+/** Says whether a message is the older one of a step for which a fresh payload was asked. */
+export const isRenewed = ({ record, acceptedAt }: Pick<Starts, 'record' | 'acceptedAt'>): boolean =>
+  record !== undefined && acceptedAt + CLOCK_TOLERANCE_MS < record.askedAt;
+
 /** Says whether a payload may become a Job. */
 export function freshness(
-  { record, acceptedAt }: Pick<Starts, 'record' | 'acceptedAt'>,
+  starts: Pick<Starts, 'record' | 'acceptedAt'>,
   { payloadMaxAge }: Pick<Patience, 'payloadMaxAge'>,
   now: EpochMs,
 ): 'fresh' | 'renewed' | 'stale' {
-  if (record !== undefined && acceptedAt + CLOCK_TOLERANCE_MS < record.askedAt) return 'renewed';
-  return elapsedMs(acceptedAt, now) <= secondsToMs(payloadMaxAge) ? 'fresh' : 'stale';
+  if (isRenewed(starts)) return 'renewed';
+  return elapsedMs(starts.acceptedAt, now) <= secondsToMs(payloadMaxAge) ? 'fresh' : 'stale';
 }
 
 /** Decides about a payload that is too old for a Job, or seemed to be a moment ago. */
