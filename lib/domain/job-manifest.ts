@@ -17,6 +17,12 @@ export const ANNOTATION = {
   verdict: 'terrakube.io/verdict',
   /** The line that the run's log has from us: what the Job waits for, behind the cause's code. */
   said: 'terrakube.io/said',
+  /** When a reconciler began to carry out the recorded restart. */
+  claim: 'terrakube.io/claim',
+  /** When the recorded restart was carried out. */
+  restartedAt: 'terrakube.io/restarted-at',
+  /** When the payload Secret of the ended Job was deleted. */
+  payloadDeletedAt: 'terrakube.io/payload-deleted-at',
 } as const;
 
 /** Name of the container that runs Terraform. */

@@ -68,6 +68,13 @@ export function noJobReason({ step, job, ids, facts }: Case): Reason {
   };
 }
 
+/** A step that waits under a job that has ended. */
+export const notRunReason = ({ job, ids }: Case): Reason => ({
+  title: `not run: its job is ${job?.status}`,
+  evidence: `The job is ${job?.status}, and Terrakube has left this step pending, as it does in a locked workspace.`,
+  advice: againAdvice('no', ids.type),
+});
+
 /** A Job that cannot be ended. */
 export const stuckReason = ({ outcome, ids, age }: Case): Reason => {
   const reason = neverEndsReason(outcome.kind === 'stopping' ? outcome : {}, ids.type);

@@ -6,13 +6,14 @@ import {
   type Case,
   caseOf,
   isHalfTold,
+  isLeftOpen,
   isOpen,
   isPastGrace,
   isPayloadOld,
   isStep,
   isSurelyOver,
 } from './verdict-case.ts';
-import { DELETED, noJobReason, quietReason, reasonOfCase } from './verdict-reasons.ts';
+import { DELETED, noJobReason, notRunReason, quietReason, reasonOfCase } from './verdict-reasons.ts';
 import { firstFit, leave, stop, type VerdictRow } from './verdict-row.ts';
 import { ENDED_ROWS, endJob } from './verdict-rows-ended.ts';
 import { RECORDED_ROWS, rest } from './verdict-rows-recorded.ts';
@@ -21,6 +22,9 @@ import type { Action } from './verdict-types.ts';
 
 /** Beyond what a step may take: deliveries and looks that were late. */
 const LOST_AFTER: DurationMs = durationMs(360_000);
+
+/** Terrakube lets the steps of a job that was failed follow it within 3 s, unless its workspace is locked. */
+const FOLLOWS_WITHIN: DurationMs = durationMs(10_000);
 
 const isMissing = ({ kind }: Case): boolean => kind === 'missing';
 
@@ -138,6 +142,24 @@ export const FIRST_ROWS: readonly VerdictRow[] = [
     fits: (seen) =>
       isMissing(seen) && isOursToJudge(seen) && !seen.facts.hasUnfinishedJobOfTerrakubeJob && isSurelyOver(seen),
     action: endJob,
+  },
+  {
+    row: 38,
+    kubernetes: 'missing, no other Job of the step; another Job of ours belongs to this Terrakube job',
+    terrakube: 'job failed or cancelled, step `pending`, seen so for 10 s (as in a locked workspace)',
+    does: 'set the step only: `cancelled` under a cancelled job, else `failed`',
+    fits: (seen) =>
+      isMissing(seen) &&
+      seen.facts.hasOtherJobOfTerrakubeJob &&
+      !seen.facts.hasOtherJobOfStep &&
+      isStep(seen, 'pending') &&
+      isLeftOpen(seen) &&
+      seen.facts.unchangedFor >= FOLLOWS_WITHIN,
+    action: (seen) => ({
+      kind: 'patchStep',
+      status: seen.side === 'cancelled' ? 'cancelled' : 'failed',
+      reason: notRunReason(seen),
+    }),
   },
   {
     row: 7,

@@ -23,6 +23,12 @@ export function waitingLine(cause: WaitCause, text: string, age: DurationMs): st
   return age >= SAID_AFTER[cause] ? `${OPENING}${text}` : undefined;
 }
 
+/** What is said in a run's log, and the code of the cause that it tells of. */
+export interface Word {
+  readonly line: string;
+  readonly cause?: string | undefined;
+}
+
 /** The line for what a Job waits for in the cluster. */
 export const blockedLine = (text: string): string => `${OPENING}${text}`;
 
@@ -38,6 +44,16 @@ export function isAlreadySaid(log: string, line: string): boolean {
 /** Says whether two lines tell the same, figures aside: `0/5 nodes are available` is no news after `0/4`. */
 export const isSame = (one: string, other: string): boolean =>
   withoutFigures(one).replace(/\d+/g, '') === withoutFigures(other).replace(/\d+/g, '');
+
+/**
+ * Says whether a Job's word (its annotation `said`) tells a line already. With a cause it is no news until that changes: a
+ * pull and its back-off, or two looks of a scheduler, have other words each time.
+ */
+export const isSaidBy = (said: string, { line, cause }: Word): boolean =>
+  cause === undefined ? isSame(said, line) : said.startsWith(`${cause}: `);
+
+/** What the Job remembers of a word. */
+export const saidText = ({ line, cause }: Word): string => (cause === undefined ? line : `${cause}: ${line}`);
 
 const withoutFigures = (line: string): string => line.replace(/ \([^()]*\)\s*$/, '').trimEnd();
 

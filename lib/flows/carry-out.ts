@@ -7,10 +7,11 @@ import { verdictText } from '../domain/recorded-verdict.ts';
 import { findStep } from '../domain/terrakube-job.ts';
 import { durationMs, elapsedMs, isoTime, parseIsoTime, seconds } from '../domain/time.ts';
 import type { Action } from '../domain/verdict-types.ts';
-import { blockedLine, isSame } from '../domain/waiting.ts';
+import { blockedLine, isSaidBy, saidText, type Word } from '../domain/waiting.ts';
 import type { PatchAnswer } from '../ports.ts';
 import { keepAlive } from './keep-waiting.ts';
 import type { Look, LookDeps } from './look-at-job.ts';
+import { restartStep } from './restart-step.ts';
 import { annotateStep, tellObserved } from './tell-terrakube.ts';
 
 /** What was done: something, nothing, or not yet because the Job changed since it was read. */
@@ -35,14 +36,14 @@ export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {
     case 'patchStep':
       return patchTerrakube(deps, look, action);
     case 'annotate':
-      return written(await annotateStep(deps, ids, action.title));
+      return annotate(deps, look, action.title);
     case 'explain':
       return explain(deps, look, action);
     case 'keepAlive':
       return ping(deps, look, action.text);
     case 'restart':
-      // Only the schedule asks Terrakube for a fresh payload: one claim at a time, whatever number of events there are.
-      return action.phase === 'record' ? recordRestart(deps, look, action) : 'none';
+      if (action.phase === 'record') return recordRestart(deps, look, action);
+      return deps.startsAgain === true ? restartStep(deps, look) : 'none';
     case 'delete':
       return remove(deps, look);
   }
@@ -63,16 +64,27 @@ const TELL_TAKES = durationMs(4000);
 
 /** One door tells, so that the run's log has each line once; another that comes at the same time finishes what is left. */
 async function tell(deps: LookDeps, look: Look, reason: Reason | undefined, underEnded = false): Promise<Deed> {
-  const { ids, job } = look;
-  if (job && reason) {
-    const { name = '', resourceVersion = '', annotations = {} } = job.metadata ?? {};
-    const said = `told: ${reason.title}`;
-    const isClaimed = annotations[ANNOTATION.said] === said;
-    const claim = isClaimed || (await deps.cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: said }));
-    if (claim === 'conflict') return 'conflict';
-    if (isClaimed) await deps.clock.sleep(TELL_TAKES);
-  }
-  return written(await tellObserved(deps, ids, reason, underEnded));
+  const word = reason && (await claimWord(deps, look, `told: ${reason.title}`));
+  if (word === 'conflict') return word;
+  if (word === 'theirs') await deps.clock.sleep(TELL_TAKES);
+  return written(await tellObserved(deps, look.ids, reason, underEnded));
+}
+
+/** Writes on the Job what is about to be done, so that of several doors only one does it at once. */
+async function claimWord({ cluster }: LookDeps, { job }: Look, said: string): Promise<'mine' | 'theirs' | 'conflict'> {
+  if (!job) return 'mine';
+  const { name = '', resourceVersion = '', annotations = {} } = job.metadata ?? {};
+  if (annotations[ANNOTATION.said] === said) return 'theirs';
+  const claim = await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: said });
+  return claim === 'conflict' ? claim : 'mine';
+}
+
+/** Two looks around one write are seconds apart at most; who was stopped between claim and write is followed by this one. */
+async function annotate(deps: LookDeps, look: Look, title: string): Promise<Deed> {
+  const word = await claimWord(deps, look, `annotated: ${title}`);
+  if (word === 'conflict') return word;
+  if (word === 'theirs') await deps.clock.sleep(TELL_TAKES);
+  return written(await annotateStep(deps, look.ids, title));
 }
 
 async function stop({ cluster, terrakube }: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
@@ -102,10 +114,19 @@ async function recordRestart(
 }
 
 async function patchTerrakube(
-  { terrakube }: LookDeps,
-  { ids, terrakube: job }: Look,
+  deps: LookDeps,
+  look: Look,
   { kind, status, reason }: ActionOf<'patchJob' | 'patchStep'>,
 ): Promise<Deed> {
+  const { terrakube } = deps;
+  const { ids, terrakube: job } = look;
+  const word = await claimWord(deps, look, `${kind}: ${status}`);
+  if (word === 'conflict') return word;
+  if (word === 'theirs') {
+    await deps.clock.sleep(TELL_TAKES);
+    // The other one has done it, or somebody else has changed something.
+    if (JSON.stringify(await terrakube.getJob(ids)) !== JSON.stringify(job)) return 'none';
+  }
   const step = typeof job === 'object' ? (findStep(job, ids.stepId) ?? job.steps[0]) : undefined;
   // The job's text is the same whichever step it goes with; ours may have been replaced by another.
   const texts = reason && step ? failureTexts(reason, step) : undefined;
@@ -124,23 +145,13 @@ async function explain(deps: LookDeps, look: Look, action: ActionOf<'explain'>):
   return said !== 'conflict' && action.keepAlive ? ping(deps, look, action.text) : said;
 }
 
-/** What is said, and the code of the cause that it tells of. */
-interface Word {
-  readonly line: string;
-  readonly cause?: string | undefined;
-}
-
-/**
- * One line in the run's log. The Job remembers it, and that comes first: of two doors only one writes the line. With a
- * cause it is no news until that changes: a pull and its back-off, or two looks of a scheduler, have other words each time.
- */
-async function sayOnce({ cluster, terrakube }: LookDeps, look: Look, { line, cause }: Word): Promise<Deed> {
+/** One line in the run's log. The Job remembers it, and that comes first: of two doors only one writes the line. */
+async function sayOnce({ cluster, terrakube }: LookDeps, look: Look, word: Word): Promise<Deed> {
   const { name = '', resourceVersion = '', annotations = {} } = look.job?.metadata ?? {};
-  const before = annotations[ANNOTATION.said] ?? '';
-  if (cause === undefined ? isSame(before, line) : before.startsWith(`${cause}: `)) return 'none';
-  const said = cause === undefined ? line : `${cause}: ${line}`;
-  const deed = patched(await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.said]: said }), name);
-  if (deed === 'done') await terrakube.appendLog(look.ids, [line]);
+  if (isSaidBy(annotations[ANNOTATION.said] ?? '', word)) return 'none';
+  const change = { [ANNOTATION.said]: saidText(word) };
+  const deed = patched(await cluster.annotateJob(name, resourceVersion, change), name);
+  if (deed === 'done') await terrakube.appendLog(look.ids, [word.line]);
   return deed;
 }
 

@@ -6,7 +6,7 @@ import { DispatcherError } from '../domain/errors.ts';
 import { type Installation, idsOfLabels } from '../domain/job-name.ts';
 import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
 import { isOurs } from '../domain/next-start.ts';
-import { stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
+import { isOfStep, stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { verdict } from '../domain/verdict.ts';
@@ -21,6 +21,15 @@ export interface LookDeps {
   readonly installation: Installation;
   readonly settings: VerdictSettings;
   readonly maxStarts: number;
+  /**
+   * Since when Terrakube's side of a job has looked as it does now, for one who has seen it before. By default that is the
+   * look before, or now.
+   */
+  readonly unchangedSince?: (jobId: string, terrakube: TerrakubeJob) => EpochMs;
+  /** Whether recorded restarts are carried out here; only the reconciler does that, so that there is one claim at a time. */
+  readonly startsAgain?: boolean;
+  /** Whether nobody waits here for a report that may be under way: whoever asks comes back by himself. */
+  readonly isInHaste?: boolean;
 }
 
 /** A report of the executor may be under way; nobody rings again when it does not come. */
@@ -54,31 +63,60 @@ export interface Look {
  * @throws DispatcherError when the cluster cannot be read.
  */
 export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, before?: Look): Promise<Look | undefined> {
-  const { cluster, installation, settings, maxStarts, clock } = deps;
+  const { cluster, installation } = deps;
   const found = await cluster.getJob(name);
   const job = found === 'notFound' ? undefined : found;
   const document = job ?? final;
   const ids = document && isOurs(document, installation) ? idsOfLabels(document.metadata?.labels) : undefined;
   if (!document || !ids) return undefined;
-  const [{ pods, events }, { terrakube, fault, jobs }] = await Promise.all([
-    readPods(deps, name),
-    readTerrakube(deps, ids).then(async (seen) => ({
-      ...seen,
-      jobs: await cluster.listJobs(terrakubeJobSelector(ids, installation)),
-    })),
-  ]);
+  const [{ pods, events }, others] = await Promise.all([readPods(deps, name), readOthers(deps, ids)]);
   const now = cluster.serverNow();
-  const unchangedSince =
-    before && JSON.stringify(before.terrakube) === JSON.stringify(terrakube) ? before.unchangedSince : clock.now();
-  const unchangedFor = elapsedMs(unchangedSince, clock.now());
   const shown = jobOutcome(document, pods, events, now);
   const known = pods === 'forbidden' ? [] : pods;
   const outcome: JobOutcome =
     job || shown.kind === 'missing' ? shown : { kind: 'missing', last: shown, hasPods: known.length > 0 };
+  return judge(deps, { ids, job, document, pods: known, outcome, ...others }, before);
+}
+
+/** Looks at a step that has no Job. @returns undefined when it has one after all. @throws DispatcherError as {@link lookAtJob} */
+export async function lookAtStep(deps: LookDeps, ids: DispatchIds, before?: Look): Promise<Look | undefined> {
+  const others = await readOthers(deps, ids);
+  if (others.jobs.some((job) => isOurs(job, deps.installation) && isOfStep(job, ids))) return undefined;
+  const seen = { ids, job: undefined, document: undefined, pods: [], outcome: NO_JOB, ...others };
+  return judge(deps, seen, before);
+}
+
+const NO_JOB: JobOutcome = { kind: 'missing', hasPods: false };
+
+/** What was read. */
+interface Seen extends Pick<Look, 'ids' | 'job' | 'pods' | 'outcome' | 'terrakube' | 'fault'> {
+  /** The Job, or the last document of one that is gone. */
+  readonly document: V1Job | undefined;
+  /** All Jobs of the Terrakube job. */
+  readonly jobs: readonly V1Job[];
+}
+
+function judge(deps: LookDeps, { document, jobs, ...seen }: Seen, before: Look | undefined): Look {
+  const { cluster, clock, installation, settings, maxStarts } = deps;
+  const { ids, outcome, terrakube } = seen;
+  const now = cluster.serverNow();
+  const unchangedSince = sinceWhen(deps, seen, before);
+  const unchangedFor = elapsedMs(unchangedSince, clock.now());
   const facts = stepFacts({ ids, installation, job: document, jobs, terrakube, maxStarts, unchangedFor, now });
   const input: VerdictInput = { ids, outcome, terrakube, facts, settings, now };
-  const judged = { verdict: verdict(input), soon: verdict(later(input)) };
-  return { ids, job, pods: known, outcome, terrakube, fault, ...judged, now, unchangedSince };
+  return { ...seen, verdict: verdict(input), soon: verdict(later(input)), now, unchangedSince };
+}
+
+function sinceWhen(deps: LookDeps, { ids, terrakube }: Pick<Seen, 'ids' | 'terrakube'>, before?: Look): EpochMs {
+  if (deps.unchangedSince && typeof terrakube === 'object') return deps.unchangedSince(ids.jobId, terrakube);
+  const isSame = before && JSON.stringify(before.terrakube) === JSON.stringify(terrakube);
+  return isSame ? before.unchangedSince : deps.clock.now();
+}
+
+/** Terrakube's side, and after it the Jobs: one that was made meanwhile is seen. */
+async function readOthers(deps: LookDeps, ids: DispatchIds) {
+  const seen = await readTerrakube(deps, ids);
+  return { ...seen, jobs: await deps.cluster.listJobs(terrakubeJobSelector(ids, deps.installation)) };
 }
 
 const later = (input: VerdictInput): VerdictInput => ({

@@ -1,11 +1,12 @@
 // One Job: read both worlds, take the verdict, do its one action. Any number of doors may observe the same Job at once:
 // what is done in the cluster is a compare-and-swap, what is written to Terrakube is read again just before.
 import type { V1Job } from '@kubernetes/client-node';
+import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
-import { durationMs } from '../domain/time.ts';
+import { type DurationMs, durationMs } from '../domain/time.ts';
 import type { Action, Verdict } from '../domain/verdict-types.ts';
 import { carryOut, type Deed } from './carry-out.ts';
-import { type Look, type LookDeps, lookAtJob, REPORT_MAY_TAKE } from './look-at-job.ts';
+import { type Look, type LookDeps, lookAtJob, lookAtStep, REPORT_MAY_TAKE } from './look-at-job.ts';
 
 /** What observing came to. */
 export interface Observed {
@@ -34,38 +35,49 @@ const BETTER_WORD_MAY_TAKE = durationMs(15_000);
  * @throws DispatcherError (retryable) when the cluster or Terrakube cannot be read or written.
  */
 export async function observeJob(deps: LookDeps, name: string, final?: V1Job): Promise<Observed> {
+  const subject: Subject = { name, final, look: (before) => lookAtJob(deps, name, final, before) };
   for (const pause of UNTIL_TOLD) {
     try {
-      return await observe(deps, name, final);
+      return await observe(deps, subject);
     } catch (error) {
       const isGone = final !== undefined && error instanceof DispatcherError && error.retryable;
       if (!isGone || (await deps.cluster.getJob(name)) !== 'notFound') throw error;
       await deps.clock.sleep(pause);
     }
   }
-  return observe(deps, name, final);
+  return observe(deps, subject);
 }
 
-async function observe(deps: LookDeps, name: string, final: V1Job | undefined): Promise<Observed> {
-  let look = await lookAtJob(deps, name, final);
-  if (look && isEarly(look)) {
-    await deps.clock.sleep(REPORT_MAY_TAKE);
-    look = await lookAtJob(deps, name, final, look);
-  } else if (look && isTrace(look, final)) {
-    await deps.clock.sleep(BETTER_WORD_MAY_TAKE);
-    look = await lookAtJob(deps, name, final, look);
+/** Observes a step that has no Job. @throws DispatcherError as {@link observeJob} */
+export const observeStep = (deps: LookDeps, ids: DispatchIds): Promise<Observed> =>
+  observe(deps, {
+    name: `of step ${ids.stepId}`,
+    final: undefined,
+    look: (before) => lookAtStep(deps, ids, before),
+  });
+
+/** Whom is looked at, and how. */
+interface Subject {
+  readonly name: string;
+  readonly final: V1Job | undefined;
+  look(before?: Look): Promise<Look | undefined>;
+}
+
+async function observe(deps: LookDeps, { name, final, look: lookAt }: Subject): Promise<Observed> {
+  let look = await lookAt();
+  const pause = look && pauseBefore(deps, look, final);
+  if (pause !== undefined) {
+    await deps.clock.sleep(pause);
+    look = await lookAt(look);
   }
   for (let looks = 1; look && looks <= LOOKS; looks += 1) {
     const { action } = look.verdict;
-    const again = isWritten(action) ? await lookAtJob(deps, name, final, look) : look;
+    const again = isWritten(action) ? await lookAt(look) : look;
     // Something changed in between: what was decided was about another world.
     const deed = again && isSame(look.verdict, again.verdict) ? await carryOut(deps, again) : 'conflict';
     if (deed !== 'conflict' && !(deed === 'done' && isUnfinished(look))) return observed(look, deed);
     // What was read before a write that was made, or refused, is out of date.
-    look =
-      again && again !== look && !isSame(look.verdict, again.verdict)
-        ? again
-        : await lookAtJob(deps, name, final, look);
+    look = again && again !== look && !isSame(look.verdict, again.verdict) ? again : await lookAt(look);
   }
   if (!look) return { row: 0, action: 'leave', deed: 'none', outcome: 'missing' };
   throw new DispatcherError('clusterUnavailable', `Job ${name} changed at each of ${LOOKS} looks.`);
@@ -83,6 +95,13 @@ const isUnfinished = ({ outcome, verdict }: Look): boolean =>
   verdict.action.kind !== 'delete' &&
   (outcome.kind === 'suspended' ? verdict.action.kind === 'stop' : outcome.kind === 'failed' && outcome.isSuspended);
 
+/** A Job that is gone has nobody who comes back to it; one that is there has, where somebody is in haste. */
+function pauseBefore(deps: LookDeps, look: Look, final: V1Job | undefined): DurationMs | undefined {
+  if (deps.isInHaste === true && final === undefined) return undefined;
+  if (isEarly(look)) return REPORT_MAY_TAKE;
+  return isTrace(look, final) ? BETTER_WORD_MAY_TAKE : undefined;
+}
+
 /** A Job that has ended, or is gone, while its step has not: Terrakube's side may be about to change. Then nobody rings. */
 const isEarly = ({ outcome, verdict, soon }: Look): boolean =>
   ['succeeded', 'failed', 'missing'].includes(outcome.kind) &&
@@ -91,7 +110,7 @@ const isEarly = ({ outcome, verdict, soon }: Look): boolean =>
 
 /** All that is known of a Job that is gone is whose it was. */
 const isTrace = ({ job, verdict }: Look, final: V1Job | undefined): boolean =>
-  job === undefined && final?.status === undefined && verdict.action.kind !== 'leave';
+  final !== undefined && job === undefined && final.status === undefined && verdict.action.kind !== 'leave';
 
 const observed = ({ ids, outcome, verdict }: Look, deed: Deed): Observed => ({
   row: verdict.row,

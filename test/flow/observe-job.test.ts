@@ -261,7 +261,7 @@ describe('patchJob, patchStep and annotate', () => {
     });
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 28, action: 'patchJob', deed: 'done' });
-    expect(world.writes).toEqual(['patchJob']);
+    expect(world.writes).toEqual(['annotateJob', 'patchJob']);
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'cancelled', output: null });
   });
 
@@ -293,7 +293,7 @@ describe('patchJob, patchStep and annotate', () => {
     });
     world.clock.advance(afterMs);
     expect(await world.observe()).toMatchObject({ row: 35, action: 'patchStep', deed: 'done' });
-    expect([world.writes, world.clock.sleeps]).toEqual([['patchStep'], [10_000]]);
+    expect([world.writes, world.clock.sleeps]).toEqual([['annotateJob', 'patchStep'], [10_000]]);
     expect(stepOf(world)).toMatchObject({ status: 'failed', name: expect.stringContaining('out of memory') });
     expect(world.terrakube.job(ids())).toMatchObject({ status: 'failed', output: null });
   });
@@ -309,7 +309,7 @@ describe('patchJob, patchStep and annotate', () => {
     world.clock.advance(61_000);
     expect(await world.observe()).toMatchObject({ row: 36, action: 'annotate', deed: 'done' });
     expect(await world.observe()).toMatchObject({ action: 'leave', deed: 'none' });
-    expect(world.writes).toEqual(['patchStep']);
+    expect(world.writes).toEqual(['annotateJob', 'patchStep']);
     expect(stepOf(world)).toEqual(
       step({ status: 'failed', output: 'https://log', name: expect.stringMatching(/^Terraform Plan: .*evicted.*\)$/) }),
     );

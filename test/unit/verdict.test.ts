@@ -35,8 +35,9 @@ import {
 
 const NO_JOB = 'it has no Job, and needs none';
 
-test('the rows are numbered in the order in which they are tried', () => {
-  expect(VERDICT_ROWS.map(({ row }) => row)).toEqual(Array.from({ length: 37 }, (_, index) => index + 1));
+test('the rows are numbered in the order in which they are tried, but for the one that was added later', () => {
+  const numbered = Array.from({ length: 37 }, (_, index) => index + 1);
+  expect(VERDICT_ROWS.map(({ row }) => row)).toEqual([...numbered.slice(0, 6), 38, ...numbered.slice(6)]);
 });
 
 describe('row 1', () => {

@@ -1,0 +1,49 @@
+// What a sandbox remembers from one run of the reconciler to the next. Nothing depends on it: without it a run asks again
+// about Jobs that ended long ago, and counts a state as unchanged from its first look on.
+import type { V1Job } from '@kubernetes/client-node';
+import type { ListedTerrakubeJob, TerrakubeJob } from '../domain/terrakube-job.ts';
+import { type EpochMs, epochMs } from '../domain/time.ts';
+
+/** The memory. */
+export interface ReconcileMemory {
+  /** Since when a Terrakube job has looked as it does now, its steps and their outputs included. */
+  unchangedSince(jobId: string, job: TerrakubeJob, now: EpochMs): EpochMs;
+  /** Whether nothing is left to do about this Job, ever. */
+  isSettled(job: V1Job): boolean;
+  settle(job: V1Job): void;
+  /** Forgets what is not there any more. */
+  keepOnly(jobs: readonly V1Job[], terrakubeJobIds: ReadonlySet<string>): void;
+}
+
+/** `updatedDate` has a resolution of one minute. */
+const RESOLUTION_MS = 60_000;
+
+/** Creates an empty memory. */
+export function createReconcileMemory(): ReconcileMemory {
+  const looks = new Map<string, { readonly look: string; readonly since: EpochMs }>();
+  const settled = new Set<string>();
+  const uidOf = (job: V1Job): string => job.metadata?.uid ?? '';
+  return {
+    unchangedSince(jobId, { status, comments, steps, ...more }, now) {
+      const look = JSON.stringify([status, comments, steps]);
+      const known = looks.get(jobId);
+      if (known?.look === look) return known.since;
+      // A first look knows no more than the list says; after a change that we have seen the list knows no better.
+      const since = known === undefined ? sinceUpdate(more, now) : now;
+      looks.set(jobId, { look, since });
+      return since;
+    },
+    isSettled: (job) => settled.has(uidOf(job)),
+    settle: (job) => {
+      settled.add(uidOf(job));
+    },
+    keepOnly(jobs, terrakubeJobIds) {
+      const uids = new Set(jobs.map(uidOf));
+      for (const uid of settled) if (!uids.has(uid)) settled.delete(uid);
+      for (const jobId of looks.keys()) if (!terrakubeJobIds.has(jobId)) looks.delete(jobId);
+    },
+  };
+}
+
+const sinceUpdate = ({ updatedAt }: Partial<Pick<ListedTerrakubeJob, 'updatedAt'>>, now: EpochMs): EpochMs =>
+  epochMs(Math.min(now, updatedAt === undefined ? now : updatedAt + RESOLUTION_MS));
