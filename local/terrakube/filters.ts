@@ -109,6 +109,9 @@ function parseValues(path: string, text: string): readonly string[] {
   const isStatus = path === 'status' || path === 'job.status';
   const strange = values.find((value) => isStatus && !JOB_STATUSES.some((status) => status === value));
   if (strange !== undefined) throw invalidValue(strange);
+  // What Terrakube says to a number that its database cannot hold was never recorded.
+  const odd = values.find((value) => path === 'job.id' && !(/^\d+$/.test(value) && Number(value) < 2 ** 31));
+  if (odd !== undefined) throw notModelled(`a filter by the job ${odd}`);
   return values;
 }
 

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createFixedSecret } from '../../lib/clients/secrets.ts';
-import { createTerrakubeApi } from '../../lib/clients/terrakube-api.ts';
+import { createTerrakube, createTerrakubeApi } from '../../lib/clients/terrakube-api.ts';
+import { createTerrakubeCall } from '../../lib/clients/terrakube-http.ts';
+import { createTerrakubeJobs } from '../../lib/clients/terrakube-jobs.ts';
 import { stepId } from '../../lib/domain/dispatch-request.ts';
 import { epochMs } from '../../lib/domain/time.ts';
 import type { Terrakube } from '../../lib/ports.ts';
@@ -60,12 +62,14 @@ describeTerrakube('the client of Terrakube, on the stand-in', async () => {
   const { organizationId, workspaceId, steps } = bench.terrakube.job(jobId);
   const of = ids({ organizationId, workspaceId, jobId, stepId: steps[0]?.stepId ?? '' });
   const log = `/tfoutput/v1/organization/${organizationId}/job/${jobId}/step/${of.stepId}`;
+  const call = createTerrakubeCall({
+    apiUrl: bench.terrakube.url,
+    secret: createFixedSecret(INTERNAL_SECRET),
+    now: () => epochMs(Date.now()),
+  });
   return {
-    terrakube: createTerrakubeApi({
-      apiUrl: bench.terrakube.url,
-      secret: createFixedSecret(INTERNAL_SECRET),
-      now: () => epochMs(Date.now()),
-    }),
+    terrakube: createTerrakube(call),
+    lists: createTerrakubeJobs(call),
     ids: of,
     job: {
       comments: null,

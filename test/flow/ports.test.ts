@@ -14,6 +14,7 @@ describeTerrakube('Terrakube in memory', async () => {
   terrakube.put(of, job);
   return {
     terrakube,
+    lists: terrakube,
     ids: of,
     job,
     jobOutput: async () => terrakube.job(of)?.output ?? null,

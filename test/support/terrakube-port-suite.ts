@@ -1,14 +1,21 @@
-// What every filling of the Terrakube port does, as tests: the flows rely on it.
+// What every filling of the Terrakube ports does, as tests: the flows rely on it.
 import { describe, expect, test } from 'vitest';
 import { type DispatchIds, stepId } from '../../lib/domain/dispatch-request.ts';
 import { DispatcherError } from '../../lib/domain/errors.ts';
-import { findStep, type TerrakubeJob, type TerrakubeStep } from '../../lib/domain/terrakube-job.ts';
-import type { Terrakube } from '../../lib/ports.ts';
+import {
+  findStep,
+  type ListedTerrakubeJob,
+  type TerrakubeJob,
+  type TerrakubeStep,
+} from '../../lib/domain/terrakube-job.ts';
+import type { Terrakube, TerrakubeJobs } from '../../lib/ports.ts';
 import { ids } from './builders.ts';
 
 /** A Terrakube with one job in `queue` whose steps are all `pending`. */
 export interface TerrakubeBench {
   readonly terrakube: Terrakube;
+  /** The same jobs as lists. */
+  readonly lists: TerrakubeJobs;
   /** The job and its first step. */
   readonly ids: DispatchIds;
   /** The job as it must be read. */
@@ -33,6 +40,7 @@ export function describeTerrakube(name: string, createBench: () => Promise<Terra
     describe('a change of a step', () => stepTests(withBench));
     describe('a change of a job', () => jobTests(withBench));
     describe('the log', () => logTests(withBench));
+    describe('a list', () => listTests(withBench));
   });
 }
 
@@ -174,6 +182,62 @@ function logTests(withBench: WithBench): void {
     'lines are taken for a job that Terrakube does not have',
     withBench(async ({ terrakube, ids: of }) => {
       expect(await errorOf(terrakube.appendLog(ids({ ...of, jobId: UNKNOWN_JOB }), ['lost']))).toBe('it was done');
+    }),
+  );
+}
+
+/** The job of the bench as lists tell it; its date is a whole minute. */
+const listed = ({ ids: of, job }: TerrakubeBench, change: Partial<TerrakubeJob> = {}): ListedTerrakubeJob => ({
+  id: of.jobId,
+  organizationId: of.organizationId,
+  workspaceId: of.workspaceId,
+  ...job,
+  ...change,
+  updatedAt: expect.toSatisfy((at) => Number.isInteger(at / 60_000), 'be a whole minute'),
+});
+
+function listTests(withBench: WithBench): void {
+  test(
+    'of live jobs has those with their ids, their comments and their steps in order',
+    withBench(async (bench) => {
+      const change = { status: 'running', comments: 'fresh 2/3' };
+      await bench.terrakube.patchJob(bench.ids, change);
+      expect(await bench.lists.listLiveJobs()).toEqual(new Map([[bench.ids.jobId, listed(bench, change)]]));
+    }),
+  );
+  test(
+    'shows what a step has become',
+    withBench(async (bench) => {
+      const { ids: of, job } = bench;
+      const change = { status: 'running', name: 'another name', output: 'said' };
+      await bench.terrakube.patchStep(of, change);
+      const steps = job.steps.map((step) => (step.id === of.stepId ? { ...step, ...change } : step));
+      expect(await bench.lists.listLiveJobs()).toEqual(new Map([[of.jobId, listed(bench, { steps })]]));
+    }),
+  );
+  test.each(['failed', 'waitingApproval', 'completed'])('of live jobs has none that is %s, others do', (status) =>
+    withBench(async ({ terrakube, lists, ids: of, job }) => {
+      await terrakube.patchJob(of, { status });
+      expect(await lists.listLiveJobs()).toEqual(new Map());
+      const found = (await lists.listJobs([of.jobId])).get(of.jobId);
+      expect({ status: found?.status, steps: found?.steps.map(({ id }) => id) }).toEqual({
+        status,
+        steps: job.steps.map(({ id }) => id),
+      });
+    })(),
+  );
+  test(
+    'by ids leaves out what Terrakube does not have and what is no id',
+    withBench(async (bench) => {
+      const { jobId } = bench.ids;
+      const odd = [UNKNOWN_JOB, 'x', '', '1)', '-1', '1.5', '2147483648', '9'.repeat(19)];
+      expect(await bench.lists.listJobs([...odd, jobId, jobId])).toEqual(new Map([[jobId, listed(bench)]]));
+    }),
+  );
+  test(
+    'by no ids is empty',
+    withBench(async ({ lists }) => {
+      expect(await lists.listJobs([])).toEqual(new Map());
     }),
   );
 }
