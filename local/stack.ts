@@ -5,7 +5,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DISPATCH_PATH } from '../lib/domain/http.ts';
 import { type AwsApis, startAwsApis } from './aws/aws-apis.ts';
-import { JOB_STATUS_CREDENTIALS, LOCAL_REGION } from './aws/credentials.ts';
 import { createAuthenticator, IDENTITIES } from './aws/identities.ts';
 import { type LocalQueues, startQueues } from './aws/sqs.ts';
 import { type ClusterChange, type ClusterOptions, type StandInCluster, startCluster } from './cluster/cluster.ts';
@@ -13,10 +12,12 @@ import { EXECUTOR_SECRET, seedExecutorSecret } from './executor-secret.ts';
 import { startJobStatusFeed } from './job-status-feed.ts';
 import { type KubeletOptions, startKubelet } from './kubelet/kubelet.ts';
 import { startFrontDoor } from './lambda/front-door.ts';
+import { localFunction } from './lambda/local-function.ts';
 import { startPollers } from './lambda/pollers.ts';
 import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './lambda/read-template.ts';
 import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
-import type { LambdaFunction, LogLine } from './lambda/sandbox.ts';
+import type { LogLine } from './lambda/sandbox.ts';
+import { startSchedules } from './lambda/schedule.ts';
 import type { LocalCluster } from './local-cluster.ts';
 import { createPlayer, type PlayerOptions } from './scenarios/player.ts';
 import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './terrakube/terrakube.ts';
@@ -50,6 +51,8 @@ export interface StackOptions {
   }): Promise<{ readonly cluster: ClusterAddress; readonly terrakube: { readonly url: string } }>;
   /** Whether job-status is told every change of Jobs, Pods and Events; default is false. */
   readonly jobStatus?: boolean;
+  /** Whether functions are invoked on schedule; default is false. True: as often as template.yaml says. */
+  readonly schedule?: boolean | { readonly everyMs: number };
   /** What every Job of the stand-in cluster comes to, in the place of a kubelet that runs executors. */
   readonly scenario?: PlayerOptions;
   /** False leaves messages on the queues; default is true. */
@@ -205,9 +208,10 @@ async function startParts(
   };
   const queues = keep(await startQueues(readQueues(template, { parameters })));
   const functions = readFunctions(template, { parameters, attributes: queues.attributes });
+  const localAws = { url: aws.url, sqsUrl: queues.endpoint };
   const lambda = keep(
     createLambdaRuntime({
-      functions: functions.map((spec) => localFunction(spec, aws.url, queues.endpoint, options.functionSettings)),
+      functions: functions.map((spec) => localFunction(spec, localAws, options.functionSettings)),
       onLog: (line) => options.onFunctionLog?.(line),
     }),
   );
@@ -215,6 +219,10 @@ async function startParts(
   if (options.pollers ?? true) for (const poller of startPollers(functions, queues, lambda)) keep(poller);
   if (options.jobStatus) {
     world.bell.ring = keep(startJobStatusFeed({ invoke: (event) => lambda.invoke(JOB_STATUS, event) })).ring;
+  }
+  const { schedule } = options;
+  if (schedule) {
+    for (const started of startSchedules(functions, lambda, schedule === true ? {} : schedule)) keep(started);
   }
   await startExecutors(world, options, keep);
   return { dispatchUrl: front.url + DISPATCH_PATH, queues, aws, lambda, functions };
@@ -264,20 +272,6 @@ function clusterOptions(clusterToken: string, options: StackOptions, bell: Bell)
     ...(options.onClusterChange === undefined && !options.jobStatus ? {} : { onChange }),
     ...(options.scenario === undefined ? {} : { startJobs: createPlayer(options.scenario) }),
   };
-}
-
-/** A function of the template, with the addresses of the local AWS. */
-function localFunction(spec: FunctionSpec, awsUrl: string, sqsUrl: string, more = {}): LambdaFunction {
-  const { name, codeUri, handler, timeoutSeconds, memoryMb, environment } = spec;
-  const endpoints = {
-    AWS_ENDPOINT_URL_SQS: sqsUrl,
-    AWS_ENDPOINT_URL_EKS: awsUrl,
-    AWS_ENDPOINT_URL_SECRETS_MANAGER: awsUrl,
-    AWS_REGION: LOCAL_REGION,
-  };
-  const own = name === JOB_STATUS ? { credentials: JOB_STATUS_CREDENTIALS } : {};
-  const variables = { ...environment, ...endpoints, ...more };
-  return { name, codeUri, handler, timeoutSeconds, memoryMb, environment: variables, ...own };
 }
 
 function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port, host }: StackOptions) {

@@ -62,6 +62,7 @@ function stackOptionsOf(options: StartOptions, report: Reporter): StackOptions {
   return {
     parameters,
     jobStatus: true,
+    schedule: true,
     ...(cluster.kind === 'context' || terrakube !== undefined || executor !== undefined ? { stopSeconds: 60 } : {}),
     ...(port === undefined ? {} : { port }),
     ...(host === undefined ? {} : { host }),

@@ -20,9 +20,17 @@ export const LOCAL_CREDENTIALS: AwsCredentials = {
   sessionToken: 'local-session-token',
 };
 
-/** Those of job-status, whose role is another one. */
-export const JOB_STATUS_CREDENTIALS: AwsCredentials = {
-  accessKeyId: 'ASIALOCALJOBSTATUS00',
-  secretAccessKey: 'local-secret-access-key-of-job-status',
-  sessionToken: 'local-session-token-of-job-status',
+/** Those of each function that signs in to the cluster, by its name: every function has a role of its own. */
+export const ROLE_CREDENTIALS: Readonly<Record<string, AwsCredentials>> = {
+  dispatch: LOCAL_CREDENTIALS,
+  'job-status': {
+    accessKeyId: 'ASIALOCALJOBSTATUS00',
+    secretAccessKey: 'local-secret-access-key-of-job-status',
+    sessionToken: 'local-session-token-of-job-status',
+  },
+  reconcile: {
+    accessKeyId: 'ASIALOCALRECONCILE00',
+    secretAccessKey: 'local-secret-access-key-of-reconcile',
+    sessionToken: 'local-session-token-of-reconcile',
+  },
 };
