@@ -177,6 +177,65 @@ describe('the role of the job-status function', () => {
   });
 });
 
+describe('the role of the reconcile function', () => {
+  test('is to look at Jobs, pods and Events all the time, to stop, and to clean up, in one namespace', async () => {
+    expect(await rightsOf(tokens.reconcile)).toEqual([
+      'get jobs',
+      'list jobs',
+      'watch jobs',
+      'patch jobs',
+      'delete jobs',
+      'get pods',
+      'list pods',
+      'watch pods',
+      'delete pods',
+      'get events',
+      'list events',
+      'get secrets',
+      'delete secrets',
+    ]);
+    expect(await rightsOf(tokens.reconcile, 'default')).toEqual([]);
+  });
+
+  test.each<[string, string, string, number, JsonObject?]>([
+    ['list Jobs', 'GET', `${jobs}?limit=500`, 200],
+    ['watch Jobs', 'GET', `${jobs}?watch=1&timeoutSeconds=1`, 200],
+    ['list pods', 'GET', `${pods}?limit=500`, 200],
+    ['watch pods', 'GET', `${pods}?watch=1&timeoutSeconds=1`, 200],
+    ['list Events', 'GET', `/api/v1/namespaces/${NAMESPACE}/events?fieldSelector=type%3DWarning`, 200],
+    ['patch a Job', 'PATCH', `${jobs}/none`, 404, {}],
+    ['delete a Job', 'DELETE', `${jobs}/none`, 404],
+    ['delete a pod', 'DELETE', `${pods}/none`, 404],
+    ['ask whose a payload is', 'GET', `${secrets}/none`, 404],
+    ['delete a payload', 'DELETE', `${secrets}/none`, 404],
+  ])('allows to %s', async (_, method, path, status, body) => {
+    const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    expect((await client.send(method, path, { token: tokens.reconcile, body, contentType })).status).toBe(status);
+  });
+
+  test.each<[string, string, string, JsonObject?]>([
+    ['create a Job', 'POST', jobs, aJob('some')],
+    ['replace a Job', 'PUT', `${jobs}/some`, aJob('some')],
+    ['write the status of a Job', 'PATCH', `${jobs}/some/status`, {}],
+    ['delete all Jobs', 'DELETE', jobs],
+    ['list Secrets', 'GET', secrets],
+    ['watch Secrets', 'GET', `${secrets}?watch=1&timeoutSeconds=1`],
+    ['create a Secret', 'POST', secrets, aSecret('some')],
+    ['change a Secret', 'PATCH', `${secrets}/some`, {}],
+    ['delete all Secrets', 'DELETE', secrets],
+    ['change a pod', 'PATCH', `${pods}/some`, {}],
+    ['delete all pods', 'DELETE', pods],
+    ['read the log of a pod', 'GET', `${pods}/some/log`],
+    ['run a command in a pod', 'POST', `${pods}/some/exec?command=sh`],
+    ['write an Event', 'POST', `/api/v1/namespaces/${NAMESPACE}/events`, {}],
+    ['watch Jobs of all namespaces', 'GET', '/apis/batch/v1/jobs?watch=1&timeoutSeconds=1'],
+    ['delete a Secret in another namespace', 'DELETE', '/api/v1/namespaces/kube-system/secrets/some'],
+    ['list nodes', 'GET', '/api/v1/nodes'],
+  ])('does not allow to %s', async (_, method, path, body) => {
+    await expectForbidden(tokens.reconcile, method, path, body);
+  });
+});
+
 describe('the role that Terrakube documents', () => {
   test('is Jobs with all verbs for its service account, and nothing else', async () => {
     const token = await serviceAccountToken('terrakube-api-service-account');
