@@ -1,5 +1,4 @@
 // What every door shares: middy, the log, and an answer to errors that nobody expected.
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { DispatcherError } from './domain/errors.ts';
@@ -26,9 +25,9 @@ export function createDoor<Result>(
 ): Handler<Result> {
   const log = createLog(service);
   for (const warning of warnings) log.warn(warning);
-  // Never the event, whatever POWERTOOLS_LOGGER_LOG_EVENT says: it holds the payload and the token.
+  // Not with Powertools' own middleware, which can log the event: it holds the payload and the token.
   return middy<unknown, Result, Error, Context>()
-    .use(injectLambdaContext(log.logger, { logEvent: false }))
+    .before(({ context }) => log.logger.addContext(context))
     .use({ onError: ({ error }) => log.error('invocation failed', errorFields(error)) })
     .handler((event) => handle(event, log));
 }

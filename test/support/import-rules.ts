@@ -95,10 +95,7 @@ const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<stri
   [/^lib\/clients\//, { 'node:*': VALUES }],
   [/^lib\/(schemas\/|config(\/|\.ts$))/, { valibot: VALUES }],
   [/^lib\/log\.ts$/, { '@aws-lambda-powertools/logger': VALUES }],
-  [
-    /^lib\/door\.ts$/,
-    { '@aws-lambda-powertools/logger/middleware': VALUES, '@middy/core': VALUES, 'aws-lambda': TYPES },
-  ],
+  [/^lib\/door\.ts$/, { '@middy/core': VALUES, 'aws-lambda': TYPES }],
   [/^functions\//, { 'aws-lambda': TYPES, '@middy/core': VALUES }],
   [/^(cli|local|tools)\//, { '*': ANY }],
 ];

@@ -7,6 +7,7 @@ import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { awsInSecondFile, withoutUnreachedModules } from './aws-sdk.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
 import { withoutPageTexts } from './page-texts.ts';
+import { trimPowertoolsLogger } from './powertools-logger.ts';
 
 /** One file of a bundle. */
 export interface BundleFile {
@@ -31,10 +32,11 @@ export async function bundleFunction(root: string, name: string): Promise<readon
     entryPoints: [path.join(root, 'functions', `${name}.ts`)],
     outfile: path.join(folder, 'index.cjs'),
     // `import()` of the second file becomes `require`: the ESM loader would cost more than the file.
-    supported: { 'dynamic-import': false },
+    supported: { ...common(root).supported, 'dynamic-import': false },
     plugins: [
       awsInSecondFile(awsModules),
       withoutUnreachedModules({ hasClients, isMain: true }),
+      trimPowertoolsLogger(root),
       withoutPageTexts(),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
     ],
@@ -70,6 +72,8 @@ const common = (root: string) =>
     mainFields: ['module', 'main'],
     conditions: ['module', 'import'],
     sourcemap: 'external',
+    // esbuild would make a call of such an expression, and keep it where nobody uses it: valibot has one of all emoji.
+    supported: { 'regexp-unicode-property-escapes': true },
     legalComments: 'none',
     charset: 'utf8',
     logLevel: 'silent',
