@@ -10,6 +10,7 @@ export const BUDGET_BYTES: Readonly<Record<string, number>> = {
   intake: 72 * 1024,
   dispatch: 48 * 1024,
   'job-status': 48 * 1024,
+  reconcile: 48 * 1024,
 };
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
