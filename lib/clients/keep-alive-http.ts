@@ -119,5 +119,6 @@ function exchange(
   });
 }
 
-const flatHeaders = (headers: http.IncomingHttpHeaders): Record<string, string> =>
+/** Headers by their lower-case names; of several of one name, all in one text. */
+export const flatHeaders = (headers: http.IncomingHttpHeaders): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? []].flat().join(', ')]));

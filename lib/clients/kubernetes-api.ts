@@ -1,5 +1,5 @@
-// Calls of the Kubernetes API over @kubernetes/client-node's generated classes: signed in, with every answer translated. An
-// ApiException holds headers and body, and goes no further than here.
+// Calls of the Kubernetes API, most of them over @kubernetes/client-node's generated classes: signed in, with every answer
+// translated. An ApiException holds headers and body, and goes no further than here.
 import {
   ApiException,
   BatchV1Api,
@@ -35,27 +35,30 @@ export interface Apis {
   readonly core: CoreV1Api;
 }
 
-/** Runs one call of the generated API. */
-export type CallKubernetes = <T>(run: (apis: Apis) => Promise<T>) => Promise<ApiAnswer<T>>;
+/** Runs one call of the APIs of an address. The generated ones sign in by themselves; others take the token that they are given. */
+export type CallKubernetes<A = Apis> = <T>(run: (apis: A, token: string) => Promise<T>) => Promise<ApiAnswer<T>>;
 
 /** Errors of node:tls and node:dns that mean "this is not the cluster any more". */
 const WRONG_ADDRESS =
   /^(ENOTFOUND|CERT_.*|ERR_TLS_CERT_ALTNAME_INVALID|UNABLE_TO_.*|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT)$/;
 
 /** Creates the calls of one cluster: with a fresh token after a 401, and a fresh address after a wrong certificate or name. */
-export function createKubernetesApi(options: KubernetesApiOptions): CallKubernetes {
+export function createKubernetesApi<A>(
+  options: KubernetesApiOptions,
+  createApis: (address: ClusterAddress, options: KubernetesApiOptions) => A,
+): CallKubernetes<A> {
   const { cluster, token, now } = options;
-  let known: { readonly address: ClusterAddress; readonly apis: Apis } | undefined;
-  const connect = async (): Promise<{ readonly address: ClusterAddress; readonly apis: Apis }> => {
+  let known: { readonly address: ClusterAddress; readonly apis: A } | undefined;
+  const connect = async (): Promise<{ readonly address: ClusterAddress; readonly apis: A }> => {
     const address = await cluster.get(now());
     if (known?.address !== address) known = { address, apis: createApis(address, options) };
     return known;
   };
-  const attempt = async <T>(run: (apis: Apis) => Promise<T>, isLast: boolean): Promise<ApiAnswer<T>> => {
+  const attempt = async <T>(run: (apis: A, token: string) => Promise<T>, isLast: boolean): Promise<ApiAnswer<T>> => {
     const { address, apis } = await connect();
     const used = await token.get(now());
     try {
-      const object = await run(apis);
+      const object = await run(apis, used);
       return isKubernetesObject(object) ? { kind: 'ok', object } : { kind: 'noAnswer' };
     } catch (error) {
       if (error instanceof DispatcherError) throw error;
@@ -72,7 +75,8 @@ export function createKubernetesApi(options: KubernetesApiOptions): CallKubernet
   return (run) => attempt(run, false);
 }
 
-function createApis({ endpoint, caPem }: ClusterAddress, options: KubernetesApiOptions): Apis {
+/** Creates the generated API of one address. */
+export function generatedApis({ endpoint, caPem }: ClusterAddress, options: KubernetesApiOptions): Apis {
   const { token, now, timeoutMs, onServerTime } = options;
   const configuration = createConfiguration({
     baseServer: new ServerConfiguration(endpoint, {}),

@@ -4,6 +4,9 @@ import { verdictText } from '../domain/recorded-verdict.ts';
 import type { JobStore, PatchAnswer } from '../ports.ts';
 import { type CallKubernetes, isForbidden, isNotFound, read } from './kubernetes-api.ts';
 
+/** Only the metadata of an object, so that a payload does not travel when its owner is asked for. */
+export const METADATA_ONLY_TYPE = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+
 /** Calls about Jobs. */
 export interface JobCalls extends Pick<JobStore, 'listJobs' | 'getJob' | 'stopJob'> {
   /** A merge patch. One that names the resourceVersion is a compare-and-swap. */

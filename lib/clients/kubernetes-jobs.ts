@@ -1,11 +1,17 @@
 // Jobs and payload Secrets, as dispatch needs them.
 import { setHeaderOptions } from '@kubernetes/client-node';
 import type { JobStore } from '../ports.ts';
-import { createKubernetesApi, isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
-import { createJobCalls } from './kubernetes-job-calls.ts';
+import {
+  createKubernetesApi,
+  generatedApis,
+  isForbidden,
+  isNotFound,
+  type KubernetesApiOptions,
+  read,
+} from './kubernetes-api.ts';
+import { createJobCalls, METADATA_ONLY_TYPE } from './kubernetes-job-calls.ts';
 
-/** Only the metadata of an object, so that a payload does not travel when its owner is asked for. */
-const METADATA_ONLY = setHeaderOptions('Accept', 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1');
+const METADATA_ONLY = setHeaderOptions('Accept', METADATA_ONLY_TYPE);
 
 /**
  * Creates the store of one namespace.
@@ -14,7 +20,7 @@ const METADATA_ONLY = setHeaderOptions('Accept', 'application/json;as=PartialObj
  */
 export function createKubernetesJobs(options: KubernetesApiOptions): JobStore {
   const { namespace } = options;
-  const call = createKubernetesApi(options);
+  const call = createKubernetesApi(options, generatedApis);
   const { listJobs, getJob, stopJob, patchJob } = createJobCalls(call, namespace);
   return {
     listJobs,

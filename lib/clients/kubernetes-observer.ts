@@ -1,8 +1,20 @@
 // What is observed and ended in the cluster: Jobs with their Pods and Events, and the deeds of a verdict.
 import { type EpochMs, epochMs } from '../domain/time.ts';
 import type { ObservedCluster } from '../ports.ts';
-import { createKubernetesApi, isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
+import {
+  createKubernetesApi,
+  generatedApis,
+  isForbidden,
+  isNotFound,
+  type KubernetesApiOptions,
+  read,
+} from './kubernetes-api.ts';
 import { createJobCalls } from './kubernetes-job-calls.ts';
+
+/** An observer that may be told the API server's time also by others who talk to it. */
+export interface KubernetesObserver extends ObservedCluster {
+  onServerTime(serverTime: EpochMs): void;
+}
 
 /**
  * Creates the observer of one namespace.
@@ -10,15 +22,16 @@ import { createJobCalls } from './kubernetes-job-calls.ts';
  * RBAC in the namespace: jobs get, list, patch, delete; pods list, delete; events list. Without the rights on pods and
  * events it works all the same: causes then come from the Job alone.
  */
-export function createKubernetesObserver(options: KubernetesApiOptions): ObservedCluster {
+export function createKubernetesObserver(options: KubernetesApiOptions): KubernetesObserver {
   const { namespace, now } = options;
   let skewMs = 0;
   const onServerTime = (serverTime: EpochMs): void => {
     skewMs = serverTime - now();
   };
-  const call = createKubernetesApi({ ...options, onServerTime });
+  const call = createKubernetesApi({ ...options, onServerTime }, generatedApis);
   const { listJobs, getJob, stopJob, patchJob } = createJobCalls(call, namespace);
   return {
+    onServerTime,
     serverNow: () => epochMs(now() + skewMs),
     listJobs,
     getJob,

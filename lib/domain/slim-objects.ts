@@ -1,23 +1,79 @@
-// Jobs, pods and Events without what nobody here reads of them: a namespace with 10,000 Jobs would otherwise not fit into
-// a function's memory. Whoever acts on an object reads it again, whole.
-import type { CoreV1Event, V1Container, V1Job, V1ObjectMeta, V1Pod, V1PodSpec } from '@kubernetes/client-node';
+// Jobs, pods and Events without what nobody here reads of them: 10,000 Jobs would otherwise not fit into a function's
+// memory. Whoever acts on an object reads it again, whole.
+
+/** The parts of an object that are kept; `true` keeps one whole. A list keeps the same parts of each item. */
+interface Parts {
+  readonly [key: string]: Parts | true;
+}
+
+/** Without `managedFields`, a third of most documents. */
+const METADATA: Parts = {
+  name: true,
+  namespace: true,
+  uid: true,
+  resourceVersion: true,
+  generation: true,
+  creationTimestamp: true,
+  deletionTimestamp: true,
+  labels: true,
+  annotations: true,
+  ownerReferences: true,
+};
 
 /**
- * What is kept of a pod's spec, in a Job's template as in a pod: the clocks and the node for the outcome, the Secret volumes
- * for whether there is a payload Secret. The rest (affinity, tolerations, security, mounts) is half of a Job's document.
+ * What lib/domain reads of each kind: `job-sight.ts` the outcome, `payload-transport.ts` whether there is a payload Secret.
+ * Values of variables are left out although the evidence of a failure names the longest one: where the payload is a
+ * variable, it would be held in memory once for each Job and pod, and a failed Job is read again for its evidence.
  */
-const KEPT_OF_SPEC = ['nodeName', 'activeDeadlineSeconds', 'terminationGracePeriodSeconds'] as const satisfies readonly (keyof V1PodSpec)[];
+export const KEPT_PARTS: Readonly<Record<'Job' | 'Pod' | 'Event', Parts>> = {
+  Job: {
+    kind: true,
+    metadata: METADATA,
+    spec: {
+      suspend: true,
+      activeDeadlineSeconds: true,
+      template: {
+        spec: {
+          terminationGracePeriodSeconds: true,
+          volumes: { secret: { secretName: true } },
+          containers: { name: true, env: { name: true, valueFrom: { secretKeyRef: true } } },
+        },
+      },
+    },
+    status: true,
+  },
+  Pod: {
+    kind: true,
+    metadata: METADATA,
+    spec: {
+      nodeName: true,
+      activeDeadlineSeconds: true,
+      containers: { name: true, image: true, resources: { limits: true } },
+      initContainers: { name: true, image: true, resources: { limits: true } },
+    },
+    status: true,
+  },
+  Event: {
+    kind: true,
+    metadata: METADATA,
+    involvedObject: true,
+    type: true,
+    reason: true,
+    message: true,
+    series: true,
+    lastTimestamp: true,
+    eventTime: true,
+  },
+};
 
-/** What is kept of a container: its image, memory limit and variables are evidence for why it did not start. */
-const KEPT_OF_CONTAINER = ['name', 'image', 'resources', 'env'] as const satisfies readonly (keyof V1Container)[];
-
-/** A Job without its pod template's details. */
-export function slimJob({ metadata, spec, status }: V1Job): V1Job {
-  const slim: V1Job = {};
-  if (metadata) slim.metadata = slimMetadata(metadata);
-  if (spec) {
-    const { suspend, activeDeadlineSeconds, ttlSecondsAfterFinished, template } = spec;
-    slim.spec = { template: template.spec ? { spec: slimSpec(template.spec) } : {} };
-  }
-  return slim;
+/** An object of the Kubernetes API, or a list of them, with these parts only. */
+export function keepParts(value: unknown, parts: Parts | true): unknown {
+  if (parts === true || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => keepParts(item, parts));
+  return Object.fromEntries(
+    Object.entries(parts).flatMap(([key, part]) => {
+      const found: unknown = Reflect.get(value, key);
+      return found === undefined ? [] : [[key, keepParts(found, part)]];
+    }),
+  );
 }

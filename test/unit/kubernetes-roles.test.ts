@@ -18,9 +18,9 @@ test('kustomization.yaml lists every manifest, the namespace first', async () =>
   expect(listed[0]).toBe('namespace.yaml');
 });
 
-/** What a client says that it uses, itself or through the calls about Jobs that it shares with another. */
-async function usesOf(client: string): Promise<readonly string[]> {
-  const files = [client, 'kubernetes-job-calls.ts'].map(
+/** What a client says that it uses, itself or through the calls about Jobs that clients share. */
+async function usesOf(...clients: readonly string[]): Promise<readonly string[]> {
+  const files = [...clients, 'kubernetes-job-calls.ts'].map(
     (file) => new URL(`../../lib/clients/${file}`, import.meta.url),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
@@ -40,4 +40,9 @@ test('the role of dispatch grants what its client says that it uses, and nothing
 test('the role of job-status grants what its client says that it uses, and to read one where it may list all', async () => {
   const used = await usesOf('kubernetes-observer.ts');
   expect(await grantsIn('observe.yaml')).toEqual([...used, 'get events', 'get pods'].toSorted());
+});
+
+test('the role of reconcile grants what its client says that it uses, and to read one where it may list all', async () => {
+  const used = await usesOf('kubernetes-reconciler.ts', 'kubernetes-observer.ts');
+  expect(await grantsIn('reconcile.yaml')).toEqual([...used, 'get events', 'get pods'].toSorted());
 });
