@@ -20,13 +20,23 @@ const USAGE = `npm run --silent cli -- VERB …
       done next. Reads both, as the job-status function would, and writes nothing. Without a Kubernetes Job the cluster
       does not know whose it is: --organization is the id of its organization.
 
+  redrive [--dry-run] [--remove-done] [--json]
+      the dead letters: those whose step still waits go back on the job queue, the others stay, each with the reason.
+      Letters are hidden from others meanwhile. Nothing of their content is shown.
+      --dry-run: nothing is changed. --remove-done: letters that nobody needs any more are removed.
+
 Settings come from the environment, by the names that the functions have: TerrakubeApiUrl, ExecutorEphemeralImage, …`;
 
-const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain, why };
+const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain, why, redrive };
 
 /** Its clients take half a second to load. */
 async function why(args: readonly string[]): Promise<number> {
   return (await import('./why.ts')).why(args);
+}
+
+/** Its clients are those of `why`, and more. */
+async function redrive(args: readonly string[]): Promise<number> {
+  return (await import('./redrive.ts')).redrive(args);
 }
 
 /** Runs one verb. @returns the exit code. */
