@@ -320,6 +320,33 @@ describe('a fault with one letter', () => {
   });
 });
 
+describe('a payload', () => {
+  const secrets = [...PAYLOAD_SECRETS, 'a-secret-attribute'];
+  const letters = [
+    letterOf(ids(), { attributes: { ...attributes, other: 'a-secret-attribute' } }),
+    letterOf(ofJob('18'), { messageId: 'm2' }),
+    letterOf(ofJob('19'), { messageId: 'm3' }),
+    letterOf(ids(), { messageId: 'm4', attributes: { kind: 'a-secret-attribute' } }),
+    letterOf(ids(), { messageId: 'm5', attributes: { encoding: 'a-secret-attribute' } }),
+    deadLetter({ messageId: 'm6', body: `{"accessToken":"${PAYLOAD_SECRETS[0]}"` }),
+  ];
+
+  test('is seen neither in the log nor in what Terrakube is told', async () => {
+    const { terrakube, deps, log, run } = world(letters);
+    terrakube.put(ofJob('19'), terrakubeJob());
+    const breaking: AnswerDeps['terrakube'] = {
+      ...deps.terrakube,
+      getJob: (of) =>
+        of.jobId === '19' ? Promise.reject(new Error(PAYLOAD_SECRETS.join())) : deps.terrakube.getJob(of),
+    };
+
+    expect(await run({ terrakube: breaking })).toEqual(counts({ answered: 1, removed: 1, unreadable: 3, failed: 1 }));
+
+    expect(log.lines).toHaveLength(6);
+    expect(leaksIn([log.lines, terrakube.everyLine, terrakube.job(ids())], secrets)).toEqual([]);
+  });
+});
+
 describe('a run', () => {
   const many = (count: number) =>
     Array.from({ length: count }, (_, index) => letterOf(ofJob(`${100 + index}`), { messageId: `m${index}` }));
