@@ -17,7 +17,7 @@ const KEEP_MS = durationMs(5 * 60_000);
 /** A flood of wrong tokens must not become a flood of calls, least of all while they fail. */
 const ASK_AT_MOST_EVERY_MS = durationMs(60_000);
 
-/** A secret as the settings give it: the value, or its name in Secrets Manager. */
+/** A secret as the settings give it: the value, or its name in Secrets Manager. IAM: then what createSecretsManagerSecret needs. */
 export function createSecret(
   setting: { readonly value: string } | { readonly secretId: string },
   aws: { readonly region: string; readonly credentials: AwsCredentials },

@@ -19,6 +19,20 @@ export function templateFindings(template: JsonMap): string[] {
   ];
 }
 
+/** What the role of a function allows, as `action` or, for queues, `action on Queue`; of conditions both branches. */
+export function allowedTo(template: JsonMap, functionId: string): ReadonlySet<string> {
+  const own = resourcesOfType(template, 'AWS::Serverless::Function').find(([id]) => id === functionId)?.[1];
+  const role = resourcesOfType(template, 'AWS::IAM::Role').find(([id]) => id === targetOf(own?.['Role']))?.[1];
+  const statements = items(role?.['Policies']).flatMap((policy) => statementsOf(member(policy, 'PolicyDocument')));
+  return new Set(
+    statements.flatMap(({ Action: actions, Resource: resource }) =>
+      items(actions).map((action) =>
+        `${action}`.startsWith('sqs:') ? `${action} on ${targetOf(resource)}` : `${action}`,
+      ),
+    ),
+  );
+}
+
 /** Faults of the gateway that would fail a user's job if they kept their own status. */
 export const MAPPED_GATEWAY_RESPONSES = [
   'DEFAULT_5XX',
