@@ -1,6 +1,7 @@
 // What the reconciler sees and does in a cluster, over an in-memory store. Changes come a moment later, as over a network,
 // and a watch ends by the in-memory clock.
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { KEPT_PARTS, keepParts } from '../../lib/domain/slim-objects.ts';
 import { secondsToMs } from '../../lib/domain/time.ts';
 import type { OpenWatch, ReconciledCluster, WatchEnd, WatchRequest } from '../../lib/ports.ts';
 import type { InMemoryClock } from './in-memory-clock.ts';
@@ -18,19 +19,20 @@ export interface InMemoryReconciler extends InMemoryObserver, ReconciledCluster 
 /** Creates a cluster in which everything may be read and done. */
 export function createInMemoryReconciler(store: InMemoryJobStore, clock: InMemoryClock): InMemoryReconciler {
   const observer = createInMemoryObserver(store, clock);
-  const jobs = createFeed<V1Job>(clock, hasLabels);
-  const pods = createFeed<V1Pod>(clock, (pod, selector) => hasLabels(pod, selector) && !hasPodEnded(pod));
+  const isLivePod = (pod: V1Pod, labelSelector: string): boolean => hasLabels(pod, labelSelector) && !hasPodEnded(pod);
+  const jobs = createFeed<V1Job>(clock, { isSelected: hasLabels, seen: seenJob });
+  const pods = createFeed<V1Pod>(clock, { isSelected: isLivePod, seen: seenPod });
   store.onJob(jobs.put);
   observer.onPod(pods.put);
   return {
     ...observer,
     async snapshotJobs(labelSelector) {
       const items = store.allJobs().filter((job) => hasLabels(job, labelSelector));
-      return { items, resourceVersion: store.version() };
+      return { items: items.map(seenJob), resourceVersion: store.version() };
     },
     async snapshotPods(labelSelector) {
-      const items = observer.allPods().filter((pod) => hasLabels(pod, labelSelector) && !hasPodEnded(pod));
-      return { items, resourceVersion: store.version() };
+      const items = observer.allPods().filter((pod) => isLivePod(pod, labelSelector));
+      return { items: items.map(seenPod), resourceVersion: store.version() };
     },
     listWarnings: async () => observer.allEvents().filter(({ type }) => type === 'Warning'),
     watchJobs: jobs.watch,
@@ -51,6 +53,10 @@ export function createInMemoryReconciler(store: InMemoryJobStore, clock: InMemor
 
 const hasPodEnded = ({ status }: V1Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
+/** As it comes over the network: slim, and with times as text. */
+const seenJob = (job: V1Job): V1Job => JSON.parse(JSON.stringify(keepParts(job, KEPT_PARTS.Job)));
+const seenPod = (pod: V1Pod): V1Pod => JSON.parse(JSON.stringify(keepParts(pod, KEPT_PARTS.Pod)));
+
 /** All changes of one kind of object, and who watches them. */
 interface Feed<T> {
   put(change: StoreChange<T>): void;
@@ -69,10 +75,14 @@ interface Watcher<T> {
   end(kind: WatchEnd['kind']): void;
 }
 
-function createFeed<T extends V1Job | V1Pod>(
-  clock: InMemoryClock,
-  isSelected: (object: T, labelSelector: string) => boolean,
-): Feed<T> {
+/** What differs between the kinds. */
+interface Kind<T> {
+  isSelected(object: T, labelSelector: string): boolean;
+  /** The object as a watcher sees it. */
+  seen(object: T): T;
+}
+
+function createFeed<T extends V1Job | V1Pod>(clock: InMemoryClock, { isSelected, seen }: Kind<T>): Feed<T> {
   const history: StoreChange<T>[] = [];
   const watchers = new Set<Watcher<T>>();
   let oldest = 0;
@@ -98,7 +108,7 @@ function createFeed<T extends V1Job | V1Pod>(
             if (!watchers.has(watcher)) return;
             resourceVersion = change.version;
             const shown = shownChange(change, (object) => isSelected(object, request.labelSelector));
-            if (shown) request.onChange(structuredClone(shown));
+            if (shown) request.onChange({ ...shown, object: seen(shown.object) });
           }),
         end: (kind) => queueMicrotask(() => settle(kind)),
       };
