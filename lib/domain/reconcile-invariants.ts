@@ -1,5 +1,6 @@
 // What must never be. Each verdict that mends something says which promise was broken; the counters are what alarms watch.
-import type { Invariant } from './metric-names.ts';
+import { INVARIANTS, type Invariant, type MetricName } from './metric-names.ts';
+import type { PlannedAction } from './reconcile-plan.ts';
 import { type Case, isHalfTold } from './verdict-case.ts';
 import type { Verdict } from './verdict-types.ts';
 
@@ -43,4 +44,16 @@ export function invariantOf(seen: Case, { row, action }: Verdict): Invariant | u
     default:
       return undefined;
   }
+}
+
+/** How often each invariant is broken in a plan; those that hold count 0. Dead letters are counted where they are read. */
+export function countInvariants(plan: readonly PlannedAction[]): Partial<Readonly<Record<MetricName, number>>> {
+  const counts: Partial<Record<MetricName, number>> = {};
+  for (const invariant of INVARIANTS) {
+    if (invariant !== 'DeadLetterNotAnswered') counts[`Invariant${invariant}`] = 0;
+  }
+  for (const { invariant } of plan) {
+    if (invariant) counts[`Invariant${invariant}`] = (counts[`Invariant${invariant}`] ?? 0) + 1;
+  }
+  return counts;
 }

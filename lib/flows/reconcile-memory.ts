@@ -11,6 +11,8 @@ export interface ReconcileMemory {
   /** Whether nothing is left to do about this Job, ever. */
   isSettled(job: V1Job): boolean;
   settle(job: V1Job): void;
+  /** Our role may not delete payload Secrets: it is said once, and not tried again. */
+  mayNotDeletePayloads: boolean;
   /** Forgets what is not there any more. */
   keepOnly(jobs: readonly V1Job[], terrakubeJobIds: ReadonlySet<string>): void;
 }
@@ -24,8 +26,10 @@ export function createReconcileMemory(): ReconcileMemory {
   const settled = new Set<string>();
   const uidOf = (job: V1Job): string => job.metadata?.uid ?? '';
   return {
+    mayNotDeletePayloads: false,
     unchangedSince(jobId, { status, comments, steps, ...more }, now) {
-      const look = JSON.stringify([status, comments, steps]);
+      const ofSteps = steps.map((step) => [step.id, step.status, step.name, step.output]);
+      const look = JSON.stringify([status, comments, ofSteps]);
       const known = looks.get(jobId);
       if (known?.look === look) return known.since;
       // A first look knows no more than the list says; after a change that we have seen the list knows no better.

@@ -1,0 +1,187 @@
+// Does one thing after the other, a few at a time. Whatever a plan says, the deed is decided by a fresh look at its one Job
+// or step, so a plan from an old list does no harm.
+import { ANNOTATION } from '../domain/job-manifest.ts';
+import type { MetricName } from '../domain/metric-names.ts';
+import { hasEnded } from '../domain/next-start.ts';
+import { payloadLeft } from '../domain/payload-left.ts';
+import { type PlannedAction, targetKey, terrakubeJobOf } from '../domain/reconcile-plan.ts';
+import { findStep, isLiveJob } from '../domain/terrakube-job.ts';
+import { type DurationMs, durationMs, type EpochMs, elapsedMs, isoTime } from '../domain/time.ts';
+import type { Action } from '../domain/verdict-types.ts';
+import type { Log, LogFields, ReconciledCluster } from '../ports.ts';
+import type { LookDeps } from './look-at-job.ts';
+import type { Mirror, Ring } from './mirror.ts';
+import { type Observed, observeJob, observeStep } from './observe-job.ts';
+import type { ReconcileMemory } from './reconcile-memory.ts';
+import { createWorkQueue } from './work-queue.ts';
+
+/** What doing needs. */
+export interface HandDeps extends LookDeps {
+  readonly cluster: ReconciledCluster;
+  readonly memory: ReconcileMemory;
+  readonly log: Log;
+  /** What may be logged about an error. */
+  readonly errorFields: (error: unknown) => LogFields;
+}
+
+/** What was done in a run. */
+export interface Tally {
+  /** Targets whose last look failed. */
+  readonly failed: number;
+  readonly counts: Partial<Readonly<Record<MetricName, number>>>;
+}
+
+/** Who does the work. */
+export interface Hand {
+  /** Looks at a Job that has changed. */
+  answer(ring: Ring): void;
+  /** Does what a plan says, unless a look at it has just found nothing to do. */
+  take(planned: PlannedAction): void;
+  /** Notes that there is nothing to do, so that a Job which has ended for good is not asked for again. */
+  leave(planned: PlannedAction): void;
+  isIdle(): boolean;
+  /** Takes nothing more; resolves when what is under way is done. */
+  rest(): Promise<void>;
+  tally(): Tally;
+}
+
+/** One thing to do; its key tells whom it is about. */
+interface Work {
+  readonly key: string;
+  /** Number of the planned verdict's row; a look that found nothing to do says so of one row. */
+  readonly row: number;
+  readonly name: string;
+  run(): Promise<Observed>;
+}
+
+const SIDE_BY_SIDE = 10;
+/** A look that found nothing to do finds nothing a second later; nor does one at a Job that has ended for half a minute. */
+const REST: DurationMs = durationMs(5000);
+const LONG_REST: DurationMs = durationMs(30_000);
+/** An ended Job under an ended Terrakube job: whatever was under way is over by then. */
+const SETTLED_AFTER: DurationMs = durationMs(60_000);
+
+const METRICS: Partial<Readonly<Record<Action['kind'], MetricName>>> = {
+  stop: 'Stopped',
+  fail: 'ToldFailed',
+  tell: 'ToldFailed',
+  restart: 'Restarted',
+  annotate: 'Annotated',
+};
+
+/** Creates a hand. */
+export function createHand(deps: HandDeps, mirror: Mirror): Hand {
+  const { clock, log, errorFields, memory } = deps;
+  const looking: LookDeps = {
+    ...deps,
+    startsAgain: true,
+    isInHaste: true,
+    unchangedSince: (jobId, job) => memory.unchangedSince(jobId, job, clock.now()),
+  };
+  const failed = new Set<string>();
+  const counts: Partial<Record<MetricName, number>> = {};
+  const restSince = new Map<string, { readonly row: number; readonly at: EpochMs; readonly rest: DurationMs }>();
+  const queue = createWorkQueue(async ({ key, row, name, run }: Work): Promise<void> => {
+    const startedAt = clock.now();
+    let rest = REST;
+    try {
+      const done = await run();
+      failed.delete(key);
+      const metric = done.deed === 'done' && !isRecord(done) ? METRICS[done.action] : undefined;
+      if (metric) counts[metric] = (counts[metric] ?? 0) + 1;
+      if (done.deed === 'none' && settle(deps, mirror, name)) rest = LONG_REST;
+      logDone(deps, name, done, elapsedMs(startedAt, clock.now()));
+    } catch (error) {
+      failed.add(key);
+      log.error('job not observed', { ...(name === '' ? {} : { jobName: name }), ...errorFields(error) });
+    }
+    restSince.set(key, { row, at: clock.now(), rest });
+  }, SIDE_BY_SIDE);
+  const take = (work: Work): void => {
+    const rested = restSince.get(work.key);
+    const isResting = rested?.row === work.row && elapsedMs(rested.at, clock.now()) < rested.rest;
+    if (!isResting && !queue.has(work.key)) queue.add(work.key, work);
+  };
+  const workOf = (planned: PlannedAction): Work => workFor(looking, deps, mirror, planned);
+  return {
+    answer({ name, final }) {
+      const key = `job ${name}`;
+      queue.add(key, { key, row: -1, name, run: () => observeJob(looking, name, final) });
+    },
+    take: (planned) => {
+      if (planned.action.kind !== 'deletePayload' || !memory.mayNotDeletePayloads) take(workOf(planned));
+    },
+    leave(planned) {
+      const { target } = planned;
+      if (target.kind !== 'job' || !planned.isOver || !isOver(deps, mirror, target.name)) return;
+      // What a failed step could still be told depends on pods that a list of live ones does not have.
+      const terrakube = mirror.terrakube.get(target.ids.jobId);
+      const step = typeof terrakube === 'object' ? findStep(terrakube, target.ids.stepId) : undefined;
+      if (step?.status === 'failed') take(workOf(planned));
+      else settle(deps, mirror, target.name);
+    },
+    isIdle: queue.isIdle,
+    rest() {
+      queue.close();
+      return queue.idle();
+    },
+    tally: () => ({ failed: failed.size, counts }),
+  };
+}
+
+/** Recording that a step is to be started again is not yet a start. */
+const isRecord = ({ action, row }: Observed): boolean => action === 'restart' && row !== 10;
+
+function workFor(looking: LookDeps, deps: HandDeps, mirror: Mirror, planned: PlannedAction): Work {
+  const { target, action, row } = planned;
+  if (target.kind === 'step') {
+    return { key: targetKey(target), row, name: '', run: () => observeStep(looking, target.ids) };
+  }
+  const { name } = target;
+  if (action.kind === 'deletePayload') {
+    return { key: `payload ${name}`, row, name, run: () => deletePayload(deps, mirror, name) };
+  }
+  return { key: targetKey(target), row, name, run: () => observeJob(looking, name) };
+}
+
+/** The Job remembers that its payload is gone; when it was changed meanwhile, the next look writes it down. */
+async function deletePayload({ cluster, memory, log }: HandDeps, mirror: Mirror, name: string): Promise<Observed> {
+  const job = mirror.job(name);
+  const left = job && payloadLeft(job);
+  const nothing: Observed = { row: 0, action: 'leave', deed: 'none', outcome: 'payload' };
+  if (!left) return nothing;
+  const answer = await cluster.deletePayload(name, left.jobUid);
+  if (answer === 'forbidden') {
+    if (!memory.mayNotDeletePayloads)
+      log.warn('payload Secrets may not be deleted: the role lacks get or delete on secrets');
+    memory.mayNotDeletePayloads = true;
+    return nothing;
+  }
+  const at = { [ANNOTATION.payloadDeletedAt]: isoTime(cluster.serverNow()) };
+  await cluster.annotateJob(name, job.metadata?.resourceVersion ?? '', at);
+  return { ...nothing, action: 'delete', deed: 'done' };
+}
+
+/** Job and Terrakube job have ended, and nothing has changed for so long that nothing is under way. */
+function isOver({ memory, clock }: HandDeps, mirror: Mirror, name: string): boolean {
+  const job = mirror.job(name);
+  if (!job || !hasEnded(job) || (payloadLeft(job) !== undefined && !memory.mayNotDeletePayloads)) return false;
+  const jobId = terrakubeJobOf(job);
+  const terrakube = mirror.terrakube.get(jobId);
+  if (terrakube === undefined || terrakube === 'notFound') return terrakube === 'notFound';
+  const since = memory.unchangedSince(jobId, terrakube, clock.now());
+  return !isLiveJob(terrakube) && elapsedMs(since, clock.now()) >= SETTLED_AFTER;
+}
+
+/** Settles a Job that is over. @returns whether it has ended, so that nothing moves it soon. */
+function settle(deps: HandDeps, mirror: Mirror, name: string): boolean {
+  const job = mirror.job(name);
+  if (job && isOver(deps, mirror, name)) deps.memory.settle(job);
+  return job !== undefined && hasEnded(job);
+}
+
+function logDone({ log }: HandDeps, jobName: string, done: Observed, durationMs: DurationMs): void {
+  const { row, action, deed, ...fields } = done;
+  const name = jobName === '' ? {} : { jobName };
+  log.info('job observed', { ...name, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
+}

@@ -1,0 +1,83 @@
+// Carries a plan out, and goes on planning: each change in the cluster and each look at Terrakube may bring something to do
+// until the run's time is over.
+import { hasEnded } from '../domain/next-start.ts';
+import { brake } from '../domain/reconcile-brake.ts';
+import { isDeed } from '../domain/reconcile-due.ts';
+import { type PlannedAction, planReconcile } from '../domain/reconcile-plan.ts';
+import { type DurationMs, durationMs, type EpochMs, elapsedMs } from '../domain/time.ts';
+import { createHand, type Hand, type HandDeps, type Tally } from './mend-hand.ts';
+import { createMirror, type Mirror } from './mirror.ts';
+import { installationSelector, type ReadWorlds, sinceOf } from './read-worlds.ts';
+import { lookAtTerrakube, type TerrakubeLookDeps } from './terrakube-looks.ts';
+import { watchWorlds } from './watch-worlds.ts';
+
+/** What mending needs. */
+export interface MendDeps extends HandDeps, TerrakubeLookDeps {
+  /** Whether a run goes on watching when no Job is left that could change. */
+  readonly watchesWhenIdle: boolean;
+}
+
+/** What is to be mended, and until when. */
+export interface Mending {
+  readonly worlds: ReadWorlds;
+  readonly deeds: readonly PlannedAction[];
+  /** Nothing new is begun after it. */
+  readonly until: EpochMs;
+  /** What is under way is not waited for any longer than this. */
+  readonly atTheLatest: EpochMs;
+}
+
+const TICK: DurationMs = durationMs(1000);
+
+/** Works until the run's time is over, or nothing is left that could change. */
+export async function mendUntil(deps: MendDeps, mending: Mending): Promise<Tally> {
+  const { clock, watchesWhenIdle, memory } = deps;
+  const { worlds, deeds, until } = mending;
+  const mirror = createMirror(worlds, deps.installation);
+  const hand = createHand(deps, mirror);
+  for (const planned of deeds) hand.take(planned);
+  const watching = watchWorlds(deps, {
+    mirror,
+    labelSelector: installationSelector(deps.installation),
+    jobsVersion: worlds.jobsVersion,
+    podsVersion: worlds.podsVersion,
+    until,
+    ring: (ring) => {
+      if (ring.final === undefined || !memory.isSettled(ring.final)) hand.answer(ring);
+    },
+  });
+  const looks = lookAtTerrakube(deps, mirror);
+  while (clock.now() < until) {
+    if (!watchesWhenIdle && hand.isIdle() && mirror.jobs().every(hasEnded)) break;
+    await clock.sleep(TICK);
+    looks.ifDue();
+    if (clock.now() < until) planAgain(deps, mirror, hand);
+  }
+  watching.stop();
+  const left = elapsedMs(clock.now(), mending.atTheLatest);
+  // What a dead connection holds up must not hold up the run: Lambda would end it without a word.
+  const isDone = await Promise.race([hand.rest().then(() => true), clock.sleep(left).then(() => false)]);
+  if (!isDone) deps.log.warn('run ended before everything was done');
+  return hand.tally();
+}
+
+function planAgain(deps: MendDeps, mirror: Mirror, hand: Hand): void {
+  const { installation, settings, maxStarts, memory, cluster } = deps;
+  const jobs = mirror.jobs().filter((job) => !memory.isSettled(job));
+  const planned = planReconcile(
+    {
+      jobs,
+      pods: mirror.pods(),
+      events: mirror.events,
+      terrakube: mirror.terrakube,
+      unchangedSince: sinceOf(deps, mirror.terrakube),
+      now: cluster.serverNow(),
+    },
+    { installation, settings, maxStarts },
+  );
+  const { plan } = brake(planned, jobs.filter((job) => !hasEnded(job)).length);
+  for (const entry of plan) {
+    if (isDeed(entry.action)) hand.take(entry);
+    else hand.leave(entry);
+  }
+}

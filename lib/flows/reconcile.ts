@@ -1,0 +1,116 @@
+// One run of the reconciler: both worlds are read, planned for, and mended; then it watches until the next run has begun.
+// Everything that it does is a look of its own, taken anew, so runs may overlap with each other and with every other door.
+import { DispatcherError } from '../domain/errors.ts';
+import { brake } from '../domain/reconcile-brake.ts';
+import { isDeed } from '../domain/reconcile-due.ts';
+import { countInvariants } from '../domain/reconcile-invariants.ts';
+import { type PlannedAction, type PlanSettings, planReconcile } from '../domain/reconcile-plan.ts';
+import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
+import type { LogFields, Metrics } from '../ports.ts';
+import type { AnsweredLetters } from './answer-dead-letters.ts';
+import { type MendDeps, mendUntil } from './mend-worlds.ts';
+import { type ReadWorlds, readEndedPods, readWorlds, unfinishedJobs } from './read-worlds.ts';
+
+/** What the reconciler needs. */
+export interface ReconcileDeps extends MendDeps {
+  readonly metrics: Metrics;
+  /** True: what would be done is logged, and nothing is. */
+  readonly isReportOnly: boolean;
+  /** Answers the dead letters. */
+  answerLetters(): Promise<AnsweredLetters>;
+}
+
+/** What came of a run. */
+export interface Reconciled {
+  /** What could not be done, or read, until the end of the run. */
+  readonly failed: number;
+}
+
+/** A run begins every minute; the scheduler is precise to one. */
+const RUN_LASTS: DurationMs = durationMs(90_000);
+/** What is under way then is not waited for after this; the function's own limit is 120 s. */
+const RUN_LASTS_AT_MOST: DurationMs = durationMs(110_000);
+
+/**
+ * Runs once.
+ *
+ * @param startedAt when the run began.
+ * @throws DispatcherError when one of the worlds cannot be read at all.
+ */
+export async function reconcile(deps: ReconcileDeps, startedAt: EpochMs): Promise<Reconciled> {
+  const { clock } = deps;
+  // Long lists and slow answers: better an error that says so than an end without a word.
+  const late = clock.sleep(durationMs(RUN_LASTS_AT_MOST + 4000)).then(() => {
+    throw new DispatcherError('terrakubeUnavailable', 'The run took too long; both worlds were not read in time.');
+  });
+  return Promise.race([run(deps, startedAt), late]);
+}
+
+async function run(deps: ReconcileDeps, startedAt: EpochMs): Promise<Reconciled> {
+  const { log, metrics, clock } = deps;
+  const until = epochMs(startedAt + RUN_LASTS);
+  const atTheLatest = epochMs(startedAt + RUN_LASTS_AT_MOST);
+  // Nothing of the letters keeps the rest from being done.
+  const letters = answerLetters(deps);
+  const worlds = await readWorlds(deps);
+  const pass = planPass(deps, deps.isReportOnly ? await withEndedPods(deps, worlds) : worlds);
+  for (const planned of pass.deeds) log.info('planned', planFields(planned));
+  if (pass.heldBack > 0)
+    log.error('stops held back: too many Terrakube jobs seem to be gone', { count: pass.heldBack });
+  metrics.put({
+    ...countInvariants(pass.plan),
+    ActiveJobs: unfinishedJobs(worlds).length,
+    StopsHeldBack: pass.heldBack,
+    ReconcileMs: elapsedMs(startedAt, clock.now()),
+  });
+  if (deps.isReportOnly) return { failed: (await letters).failed };
+  const ending = await mendUntil(deps, { worlds, deeds: pass.deeds, until, atTheLatest });
+  metrics.put(ending.counts);
+  return { failed: ending.failed + (await letters).failed };
+}
+
+/** Counts what the queue of dead letters says; that it cannot be read is one failure. */
+async function answerLetters({ answerLetters: answer, metrics, log, errorFields }: ReconcileDeps) {
+  try {
+    const answered = await answer();
+    const unanswered = answered.answered + answered.failed;
+    metrics.put({ InvariantDeadLetterNotAnswered: unanswered, DeadLettersUnreadable: answered.unreadable });
+    return answered;
+  } catch (error) {
+    log.error('dead letters not read', errorFields(error));
+    return { failed: 1 };
+  }
+}
+
+/** The plan of a pass. */
+export interface Pass {
+  /** Everything, also what is left alone. */
+  readonly plan: readonly PlannedAction[];
+  /** What is to be done. */
+  readonly deeds: readonly PlannedAction[];
+  /** How many stops the brake has left out. */
+  readonly heldBack: number;
+}
+
+/** Plans for what was read, with the brake on. */
+export function planPass(deps: PlanSettings, worlds: ReadWorlds): Pass {
+  const { installation, settings, maxStarts } = deps;
+  const planned = planReconcile(worlds, { installation, settings, maxStarts });
+  const { plan, heldBack } = brake(planned, unfinishedJobs(worlds).length);
+  return { plan: planned, deeds: plan.filter(({ action }) => isDeed(action)), heldBack };
+}
+
+const planFields = ({ target, row, action, why }: PlannedAction): LogFields => ({
+  ...(target.kind === 'job' ? { jobName: target.name } : {}),
+  terrakubeJobId: target.ids.jobId,
+  stepId: target.ids.stepId,
+  outcome: action.kind,
+  reason: `row ${row}: ${why}`,
+});
+
+/** What is said of an ended Job depends on its pods. */
+async function withEndedPods(deps: ReconcileDeps, worlds: ReadWorlds): Promise<ReadWorlds> {
+  const { deeds } = planPass(deps, worlds);
+  const names = deeds.flatMap(({ target, isOver }) => (target.kind === 'job' && isOver ? [target.name] : []));
+  return readEndedPods(deps, worlds, [...new Set(names)]);
+}
