@@ -108,9 +108,9 @@ describe('the list of live jobs', () => {
     ['a step without a status', stepOf('100-17', { status: undefined, name: 'other' })],
     ['a job whose workspace was deleted', { ...jobOf('18'), relationships: { workspace: { data: null } } }],
     ['a job without steps', jobOf('18')],
-    ['a resource of another type', { ...jobOf('18'), type: 'organization' }],
+    ['a resource of another type', { ...jobOf('17', { status: 'other' }), type: 'organization' }],
   ])('leaves out %s', async (_, odd) => {
-    const { lists } = await start(() => page([odd, stepOf('200-17'), jobOf('17')]));
+    const { lists } = await start(() => page([stepOf('200-17'), jobOf('17'), odd]));
     expect(await lists.listLiveJobs()).toEqual(new Map([['17', listedJob('17', [listedStep('200-17')])]]));
   });
 
@@ -135,6 +135,12 @@ describe('while the list changes', () => {
     [
       'what moved up to the page before',
       [page(a, 2, 900), page(b, 2, 899), page(c, 2, 899), page(b, 2, 899)],
+      [1, 2, 1, 2],
+      ['17', '18', '19'],
+    ],
+    [
+      'what moves up all the while',
+      [page(a, 2, 900), page(b, 2, 899), page(c, 2, 898), page(b, 2, 898)],
       [1, 2, 1, 2],
       ['17', '18', '19'],
     ],
@@ -211,10 +217,14 @@ describe('the list of jobs by their ids', () => {
   });
 
   test('stops asking when one call has failed', async () => {
-    const { lists, server } = await start(() => ({ status: 503 }));
+    const { lists, server } = await start(async (call) => {
+      if (idsIn(call).includes('1')) return { status: 503 };
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return answerAll(call);
+    });
     const wanted = Array.from({ length: 2000 }, (_, index) => String(index + 1));
     expect(await refusedWith(lists.listJobs(wanted))).toMatchObject({ code: 'terrakubeUnavailable', status: 503 });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 90));
     expect(server.seen).toHaveLength(4);
   });
 });

@@ -126,6 +126,34 @@ describe('a list', () => {
     expect(await found(`filter[step]=job.id=in=(${ids['946282']},999)`)).toEqual(['Plan']);
   });
 
+  test('of live jobs, as the dispatcher asks for it, has all that it reads and no more', async () => {
+    const query =
+      'filter%5Bstep%5D=job.status=in=(pending,approved,queue,running)&include=job' +
+      '&fields%5Bstep%5D=stepNumber,status,name,output,job' +
+      '&fields%5Bjob%5D=status,comments,updatedDate,organization,workspace&sort=id&page%5Bsize%5D=500&page%5Btotals%5D';
+    const { data, meta, included } = Object(expected(readRecording('list_steps_by_job_status'), ids).body);
+    const sparse = ({ attributes, relationships, ...job }: Record<string, Record<string, unknown>>) => ({
+      ...job,
+      attributes: {
+        status: attributes?.['status'],
+        comments: attributes?.['comments'],
+        updatedDate: attributes?.['updatedDate'],
+      },
+      relationships: { organization: relationships?.['organization'], workspace: relationships?.['workspace'] },
+    });
+    expect(meta).toBeUndefined();
+    expect(comparable(await bench.get(`/api/v1/step?${query}&page%5Bnumber%5D=1`)).body).toEqual({
+      data,
+      meta: { page: { number: 1, limit: 500, totalPages: 1, totalRecords: 2 } },
+      included: included.map(sparse),
+    });
+    expect((await bench.get(`/api/v1/step?${query}&page%5Bnumber%5D=2`)).body).toEqual({
+      data: [],
+      meta: { page: { number: 2, limit: 500, totalPages: 0, totalRecords: 0 } },
+      included: [],
+    });
+  });
+
   test('counts nothing beyond the last page', async () => {
     const { body } = await bench.get('/api/v1/step?page[number]=9&page[totals]');
     expect(body).toEqual({ data: [], meta: { page: { number: 9, limit: 500, totalPages: 0, totalRecords: 0 } } });
@@ -167,14 +195,15 @@ describe('a list', () => {
   });
 });
 
-test('answers 501 for what was never recorded, instead of making it up', async () => {
+test.for([
+  ['include=job.organization', 'include=job.organization'],
+  ['filter[step]=job.id=in=(1,2147483648)', 'a filter by the job 2147483648'],
+  ['filter[step]=job.id==x', 'a filter by the job x'],
+])('answers 501 for what was never recorded, instead of making it up: %s', async ([query, what]) => {
   const bench = await startTerrakubeBench();
-  const { status, body } = await bench.get('/api/v1/step?include=job.organization');
+  const { status, body } = await bench.get(`/api/v1/step?${query}`);
   await bench.close();
-  expect({ status, body }).toEqual({
-    status: 501,
-    body: 'The stand-in Terrakube does not model this: include=job.organization\n',
-  });
+  expect({ status, body }).toEqual({ status: 501, body: `The stand-in Terrakube does not model this: ${what}\n` });
 });
 
 function withoutIncluded(body: unknown): unknown {

@@ -56,13 +56,13 @@ export const jobOf = (id: string, change: object = {}): Resource => ({
   relationships: { organization: toOne('organization', ORGANIZATION), workspace: toOne('workspace', WORKSPACE) },
 });
 /** A page with these resources. */
-export const page = (resources: readonly Resource[], totalPages = 1, totalRecords = totalPages * 500): Reply => ({
+export const page = (resources: readonly Resource[], totalPages = 1, totalRecords?: number): Reply => ({
   status: 200,
   headers: { 'content-type': 'application/vnd.api+json' },
   body: {
     data: resources.filter(({ type }) => type === 'step'),
-    meta: { page: { number: 1, limit: 500, totalPages, totalRecords } },
-    included: resources.filter(({ type }) => type === 'job'),
+    meta: { page: { number: 1, limit: 500, totalPages, totalRecords: totalRecords ?? totalPages * 500 } },
+    included: resources.filter(({ type }) => type !== 'step'),
   },
 });
 /** How the client tells of {@link stepOf}. */
