@@ -14,7 +14,7 @@ import { DispatcherError } from '../lib/domain/errors.ts';
 import { seconds } from '../lib/domain/time.ts';
 import { readQueueBody } from '../lib/schemas/queue-body.ts';
 import { type RedriveDeps, type RedriveOptions, type RedriveReport, redriveLetters } from './redrive-letters.ts';
-import { redriveText } from './redrive-words.ts';
+import { redriveText } from './redrive-text.ts';
 import { UsageError } from './usage.ts';
 
 /** Redrives dead letters. @returns the exit code: 0, 1 when something is left that could not be judged, 2 for bad usage. */

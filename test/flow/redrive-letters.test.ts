@@ -1,7 +1,7 @@
 // What `redrive` does with letters, over queues in memory: what cannot be made to happen in a real one.
 import { describe, expect, test } from 'vitest';
 import { type RedriveDeps, type RedriveOptions, redriveLetters } from '../../cli/redrive-letters.ts';
-import { redriveText } from '../../cli/redrive-words.ts';
+import { redriveText } from '../../cli/redrive-text.ts';
 import { DispatcherError } from '../../lib/domain/errors.ts';
 import { failureTexts } from '../../lib/domain/failure-text.ts';
 import { isoTime } from '../../lib/domain/time.ts';
