@@ -15,13 +15,16 @@ export interface ListsOnScript {
   readonly server: ScriptedServer;
 }
 
+/** Longer than a busy machine takes for an answer, and short enough to wait for. */
+const TIMEOUT_MS = 700;
+
 /** Starts the server and the clients. */
 export async function startTerrakubeLists(
   script: Script,
   secret: SecretSource = createFixedSecret(INTERNAL_SECRET),
 ): Promise<ListsOnScript> {
   const server = await startScriptedServer(script);
-  const call = createTerrakubeCall({ apiUrl: `${server.url}/`, secret, now: () => NOON, timeoutMs: 100 });
+  const call = createTerrakubeCall({ apiUrl: `${server.url}/`, secret, now: () => NOON, timeoutMs: TIMEOUT_MS });
   return { lists: createTerrakubeJobs(call), terrakube: createTerrakube(call), server };
 }
 
