@@ -24,7 +24,19 @@ describe('the source', () => {
   test('has a room for every file', () => {
     expect(sources.map(({ path }) => path).filter((path) => roomOf(path) === 'elsewhere')).toEqual([]);
     expect(new Set(product.map(({ path }) => roomOf(path)))).toEqual(
-      new Set(['domain', 'ports', 'flows', 'clients', 'aws', 'schemas', 'config', 'log', 'door', 'functions']),
+      new Set([
+        'domain',
+        'ports',
+        'flows',
+        'clients',
+        'aws',
+        'schemas',
+        'config',
+        'log',
+        'metrics',
+        'door',
+        'functions',
+      ]),
     );
   });
 

@@ -1,7 +1,7 @@
 // The safety brake. A wrong TerrakubeApiUrl, or a database that was restored, looks as if all jobs were gone: then none of
 // them is stopped, and an alarm says so. A job that was cancelled or has failed is no such sign: its Terrakube has it, with
 // its steps, and many may be cancelled at once.
-import type { PlannedAction } from './reconcile-plan.ts';
+import type { PlannedAction } from './plan-types.ts';
 
 /** So many stops are always allowed. */
 const ALWAYS_ALLOWED = 5;

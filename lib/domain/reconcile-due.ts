@@ -4,7 +4,7 @@
 import { speech } from './failure-text.ts';
 import { isPingDue } from './job-comments.ts';
 import { ANNOTATION } from './job-manifest.ts';
-import type { PlanAction } from './reconcile-plan.ts';
+import type { PlanAction } from './plan-types.ts';
 import { isClaimed } from './restart-claim.ts';
 import { elapsedMs, parseIsoTime } from './time.ts';
 import type { Case } from './verdict-case.ts';

@@ -1,6 +1,6 @@
 // What must never be. Each verdict that mends something says which promise was broken; the counters are what alarms watch.
 import { INVARIANTS, type Invariant, type MetricName } from './metric-names.ts';
-import type { PlannedAction } from './reconcile-plan.ts';
+import type { PlannedAction } from './plan-types.ts';
 import { type Case, isHalfTold } from './verdict-case.ts';
 import type { Verdict } from './verdict-types.ts';
 

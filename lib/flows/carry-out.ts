@@ -9,13 +9,11 @@ import { durationMs, elapsedMs, isoTime, parseIsoTime, seconds } from '../domain
 import type { Action } from '../domain/verdict-types.ts';
 import { blockedLine, isSaidBy, saidText, type Word } from '../domain/waiting.ts';
 import type { PatchAnswer } from '../ports.ts';
+import type { Deed } from './deed.ts';
 import { keepAlive } from './keep-waiting.ts';
 import type { Look, LookDeps } from './look-at-job.ts';
 import { restartStep } from './restart-step.ts';
 import { annotateStep, tellObserved } from './tell-terrakube.ts';
-
-/** What was done: something, nothing, or not yet because the Job changed since it was read. */
-export type Deed = 'done' | 'none' | 'conflict';
 
 /** Carries out the action of a look. @throws DispatcherError when the cluster or Terrakube cannot be written. */
 export async function carryOut(deps: LookDeps, look: Look): Promise<Deed> {

@@ -1,9 +1,10 @@
 // Carries a plan out, and goes on planning: each change in the cluster and each look at Terrakube may bring something to do
 // until the run's time is over.
 import { hasEnded } from '../domain/next-start.ts';
+import type { PlannedAction } from '../domain/plan-types.ts';
 import { brake } from '../domain/reconcile-brake.ts';
 import { isDeed } from '../domain/reconcile-due.ts';
-import { type PlannedAction, planReconcile } from '../domain/reconcile-plan.ts';
+import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs } from '../domain/time.ts';
 import { createHand, type Hand, type HandDeps, type Tally } from './mend-hand.ts';
 import { createMirror, type Mirror } from './mirror.ts';

@@ -3,7 +3,7 @@ import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { Installation } from '../domain/job-name.ts';
 import { jobNameOfPod } from '../domain/job-name.ts';
 import { isOurs } from '../domain/next-start.ts';
-import type { Worlds } from '../domain/reconcile-plan.ts';
+import type { Worlds } from '../domain/plan-types.ts';
 import type { ListedTerrakubeJob } from '../domain/terrakube-job.ts';
 
 /** A Job to be looked at; `final`: its last document, when it is gone. */

@@ -5,7 +5,8 @@ import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { type DurationMs, durationMs } from '../domain/time.ts';
 import type { Action, Verdict } from '../domain/verdict-types.ts';
-import { carryOut, type Deed } from './carry-out.ts';
+import { carryOut } from './carry-out.ts';
+import type { Deed } from './deed.ts';
 import { type Look, type LookDeps, lookAtJob, lookAtStep, REPORT_MAY_TAKE } from './look-at-job.ts';
 
 /** What observing came to. */

@@ -1,10 +1,11 @@
 // One run of the reconciler: both worlds are read, planned for, and mended; then it watches until the next run has begun.
 // Everything that it does is a look of its own, taken anew, so runs may overlap with each other and with every other door.
 import { DispatcherError } from '../domain/errors.ts';
+import type { PlannedAction, PlanSettings } from '../domain/plan-types.ts';
 import { brake } from '../domain/reconcile-brake.ts';
 import { isDeed } from '../domain/reconcile-due.ts';
 import { countInvariants } from '../domain/reconcile-invariants.ts';
-import { type PlannedAction, type PlanSettings, planReconcile } from '../domain/reconcile-plan.ts';
+import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import type { LogFields, Metrics } from '../ports.ts';
 import type { AnsweredLetters } from './answer-dead-letters.ts';

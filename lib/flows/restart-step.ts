@@ -7,7 +7,7 @@ import { highestStart } from '../domain/next-start.ts';
 import { isClaimed } from '../domain/restart-claim.ts';
 import { terrakubeJobSelector } from '../domain/step-facts.ts';
 import { type EpochMs, isoTime, parseIsoTime } from '../domain/time.ts';
-import type { Deed } from './carry-out.ts';
+import type { Deed } from './deed.ts';
 import { type Look, type LookDeps, lookAtJob } from './look-at-job.ts';
 
 /** Others annotate the Job at the same time; three tries outlast that, and the comments say it all the same. */

@@ -24,6 +24,7 @@ type Room =
   | 'schemas'
   | 'config'
   | 'log'
+  | 'metrics'
   | 'door'
   | 'functions'
   | 'cli'
@@ -48,6 +49,7 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
   schemas: { domain: VALUES, schemas: VALUES },
   config: { domain: VALUES, ports: TYPES, config: VALUES },
   log: { ports: TYPES },
+  metrics: { domain: TYPES, ports: TYPES },
   door: { domain: VALUES, ports: TYPES, log: VALUES },
   functions: {
     domain: VALUES,
@@ -58,9 +60,21 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
     schemas: VALUES,
     config: VALUES,
     log: VALUES,
+    metrics: VALUES,
     door: VALUES,
   },
-  cli: { domain: ANY, ports: TYPES, flows: ANY, clients: ANY, aws: ANY, schemas: ANY, config: ANY, log: ANY, cli: ANY },
+  cli: {
+    domain: ANY,
+    ports: TYPES,
+    flows: ANY,
+    clients: ANY,
+    aws: ANY,
+    schemas: ANY,
+    config: ANY,
+    log: ANY,
+    metrics: ANY,
+    cli: ANY,
+  },
   local: {
     domain: ANY,
     ports: TYPES,
@@ -70,6 +84,7 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
     schemas: ANY,
     config: ANY,
     log: ANY,
+    metrics: ANY,
     local: ANY,
     tools: ANY,
   },
@@ -103,7 +118,8 @@ const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<stri
 /** The room of a file. */
 export function roomOf(path: string): Room {
   const [, lib, file] =
-    /^lib\/(?:(clients\/aws|domain|flows|clients|schemas|config)\/|(ports|config|log|door)\.ts$)/.exec(path) ?? [];
+    /^lib\/(?:(clients\/aws|domain|flows|clients|schemas|config)\/|(ports|config|log|metrics|door)\.ts$)/.exec(path) ??
+    [];
   if (lib === 'clients/aws') return 'aws';
   const top = /^(functions|cli|local|tools)\//.exec(path)?.[1];
   const room = lib ?? file ?? top ?? 'elsewhere';

@@ -1,0 +1,103 @@
+// Both worlds in memory, and a reconciler between them, under a virtual clock.
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
+import type { MetricName } from '../../lib/domain/metric-names.ts';
+import type { TerrakubeJob } from '../../lib/domain/terrakube-job.ts';
+import { durationMs } from '../../lib/domain/time.ts';
+import type { VerdictSettings } from '../../lib/domain/verdict-types.ts';
+import { type ReconcileDeps, type Reconciled, reconcile } from '../../lib/flows/reconcile.ts';
+import { createReconcileMemory } from '../../lib/flows/reconcile-memory.ts';
+import { INSTALLATION } from './builders.ts';
+import { createInMemoryJobStore, type InMemoryJobStore } from './in-memory-job-store.ts';
+import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
+import { createInMemoryReconciler, type InMemoryReconciler } from './in-memory-reconciler.ts';
+import { createInMemoryTerrakube, type InMemoryTerrakube } from './in-memory-terrakube.ts';
+import { type Around, tap } from './tap.ts';
+import { verdictSettings } from './verdict-builders.ts';
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts';
+
+/** The worlds. */
+export interface ReconcileWorld {
+  readonly store: InMemoryJobStore;
+  readonly cluster: InMemoryReconciler;
+  readonly terrakube: InMemoryTerrakube;
+  readonly clock: VirtualClock;
+  readonly log: InMemoryLog;
+  readonly deps: ReconcileDeps;
+  /** Every call of a reconciler that changes something, with the names of what it was about. */
+  readonly writes: readonly string[];
+  /** All metrics, added up. */
+  metric(name: MetricName): number | undefined;
+  /** One whole run, with its watch. */
+  run(more?: Partial<ReconcileDeps>): Promise<Reconciled>;
+  /** Starts a run without waiting for it. */
+  begin(more?: Partial<ReconcileDeps>): Promise<Reconciled>;
+}
+
+/** How the worlds begin. */
+export interface ReconcileOptions {
+  readonly jobs?: readonly V1Job[];
+  readonly pods?: readonly V1Pod[];
+  readonly terrakube?: readonly (readonly [DispatchIds, TerrakubeJob])[];
+  readonly settings?: Partial<VerdictSettings>;
+  readonly deps?: Partial<ReconcileDeps>;
+  readonly around?: Around;
+}
+
+const CHANGING = /^(patch|append|stop|annotate|delete)/;
+
+/** Creates the worlds. */
+export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileWorld {
+  const clock = createVirtualClock();
+  const store = createInMemoryJobStore();
+  const cluster = createInMemoryReconciler(store, clock);
+  const terrakube = createInMemoryTerrakube(clock.now);
+  const log = createInMemoryLog();
+  const writes: string[] = [];
+  const metrics = new Map<string, number>();
+  const { around = (_, call) => call() } = options;
+  for (const job of options.jobs ?? []) store.put(job);
+  for (const pod of options.pods ?? []) cluster.putPod(pod);
+  for (const [of, job] of options.terrakube ?? []) terrakube.put(of, job);
+  const watched: Around = (method, call) => {
+    if (CHANGING.test(method)) writes.push(method);
+    return around(method, call);
+  };
+  const deps: ReconcileDeps = {
+    cluster: { ...tap(cluster, watched), ...streams(cluster) },
+    terrakube: tap(terrakube, watched),
+    terrakubeJobs: tap({ listJobs: terrakube.listJobs, listLiveJobs: terrakube.listLiveJobs }, watched),
+    clock,
+    log,
+    errorFields: (error) => ({ reason: error instanceof Error ? error.message : 'unexpected' }),
+    installation: INSTALLATION,
+    settings: { ...verdictSettings(), ...options.settings },
+    maxStarts: 3,
+    memory: createReconcileMemory(),
+    metrics: {
+      put: (values) => {
+        for (const [name, value] of Object.entries(values)) metrics.set(name, (metrics.get(name) ?? 0) + value);
+      },
+    },
+    isReportOnly: false,
+    watchesWhenIdle: true,
+    cancelPoll: durationMs(10_000),
+    answerLetters: async () => ({ answered: 0, removed: 0, unreadable: 0, failed: 0 }),
+    ...options.deps,
+  };
+  const begin = (more: Partial<ReconcileDeps> = {}) => reconcile({ ...deps, ...more }, clock.now());
+  return {
+    store,
+    cluster,
+    terrakube,
+    clock,
+    log,
+    deps,
+    writes,
+    metric: (name) => metrics.get(name),
+    begin,
+    run: (more) => clock.until(begin(more)),
+  };
+}
+
+const streams = ({ serverNow, watchJobs, watchPods }: InMemoryReconciler) => ({ serverNow, watchJobs, watchPods });
