@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
+import { withoutUnusedMembers } from './unused-members.ts';
 
 /** Name of the second file, as the main file requires it. */
 export const AWS_FILE = './aws.cjs';
@@ -48,8 +49,23 @@ const UNREACHED: readonly {
   {
     module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]event-streams[\\/]index\.js$/,
     contents: 'export const EventStreamSerde = undefined, eventStreamSerdeProvider = undefined;',
+    // A bundle of the signer alone never reaches it either, but it is met there by a dynamic import: esbuild would wrap
+    // every module that it shares with the signer, and keep them whole.
     why: 'streams of events: none of our calls has one',
-    isIn: ({ hasClients }) => hasClients,
+    isIn: () => true,
+  },
+  {
+    module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]serde[\\/]uuid[\\/]v4\.js$/,
+    contents: 'export const bindV4 = () => undefined;',
+    why: 'keys against repeated calls: the signer calls nobody',
+    isIn: ({ hasClients }) => !hasClients,
+  },
+  {
+    module:
+      /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]serde[\\/]util-stream[\\/]blob[\\/]Uint8ArrayBlobAdapter\.js$/,
+    contents: 'export const bindUint8ArrayBlobAdapter = () => Object;',
+    why: 'blobs in answers: the signer has none',
+    isIn: ({ hasClients }) => !hasClients,
   },
   {
     module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]checksum[\\/](?:sha256[\\/]Sha256Js|md5[\\/]Md5Js)\.js$/,
@@ -101,4 +117,14 @@ export function withoutUnreachedModules(bundle: BundleKind): Plugin {
       });
     },
   };
+}
+
+/** Drops from the signer, where nothing else uses it, what signs other things than the URL in an EKS token. */
+export function trimSigner(root: string): Plugin {
+  return withoutUnusedMembers(root, {
+    name: 'trim-signer',
+    folder: 'node_modules/@smithy',
+    files: ['signature-v4/dist-es/SignatureV4.js', 'signature-v4/dist-es/SignatureV4Base.js'],
+    callers: [readFileSync(path.join(root, 'lib', 'clients', 'eks-token.ts'), 'utf8')],
+  });
 }

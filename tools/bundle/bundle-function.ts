@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
-import { awsInSecondFile, withoutUnreachedModules } from './aws-sdk.ts';
+import { awsInSecondFile, trimSigner, withoutUnreachedModules } from './aws-sdk.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
 import { withoutPageTexts } from './page-texts.ts';
 import { trimPowertoolsLogger } from './powertools-logger.ts';
@@ -37,6 +37,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       awsInSecondFile(awsModules),
       withoutUnreachedModules({ hasClients, isMain: true }),
       trimPowertoolsLogger(root),
+      ...(hasClients ? [] : [trimSigner(root)]),
       withoutPageTexts(),
       ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
     ],

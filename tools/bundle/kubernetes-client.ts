@@ -5,24 +5,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
-
-/** What is kept of client-node. */
-export interface Kept {
-  /** API methods, such as `createNamespacedJob`. */
-  readonly methods: ReadonlySet<string>;
-  /** Words of the files that call them: a query parameter that is none of these is never given. */
-  readonly words: ReadonlySet<string>;
-  /** Models that these methods send or receive, and the models in them, as far as they translate anything. */
-  readonly models: ReadonlySet<string>;
-}
+import { API_FILES, type Kept, keepMethods, methodBodies } from './kubernetes-methods.ts';
+import { rewrite } from './rewrite.ts';
+import { withoutUnusedMembers } from './unused-members.ts';
 
 const GENERATED = path.join('node_modules', '@kubernetes', 'client-node', 'dist', 'gen');
-const API_FILES = ['BatchV1Api', 'CoreV1Api'];
 
 /** The plugins for one bundle. @param sources text of the files that call the generated API. @throws Error when a pattern matches nothing. */
 export function trimKubernetesClient(root: string, sources: readonly string[]): readonly Plugin[] {
   const kept = whatIsUsed(root, sources);
-  return [keepExports(), keepModels(kept), keepMethods(kept), withoutDefaultTransport(), withoutSideEffects()];
+  return [
+    keepExports(),
+    keepModels(kept),
+    ...keepMethods(kept),
+    trimRequests(root, sources),
+    withoutDefaultTransport(),
+    withoutSideEffects(),
+  ];
 }
 
 /** Finds the methods that the sources call, and the models that these methods need. */
@@ -114,31 +113,6 @@ function keepModels({ models }: Kept): Plugin {
   });
 }
 
-/** What the generated client does with one query parameter. */
-const QUERY_PARAMETER = /^ {8}\/\/ Query Params\n {8}if \((\w+) !== undefined\) \{\n.*\n {8}\}\n/gm;
-
-/** Drops all other generated API classes, and all other methods from the ones that are kept, with their unused parameters. */
-function keepMethods({ methods, words }: Kept): Plugin {
-  const kept = new Set(['constructor', ...methods]);
-  const files =
-    /client-node[\\/]dist[\\/]gen[\\/](?:apis[\\/](?:Batch|Core)V1Api|types[\\/](?:ObservableAPI|ObjectParamAPI))\.js$/;
-  const isApi = (name: string): boolean =>
-    API_FILES.includes(name.replace(/^(?:Object|Observable)|(?:RequestFactory|ResponseProcessor)$/g, ''));
-  const isGiven = (block: string, name: string): string => (words.has(name) ? block : '');
-  return rewrite('keep-methods', files, (source) =>
-    source
-      .replace(
-        /^(export class (\w+)(?: extends \w+)? \{\n)([\s\S]*?)(\n\}\n)/gm,
-        (_, head: string, name: string, body: string, end: string) =>
-          isApi(name) ? `${head}${methodBodies(body, kept).join('\n').replace(QUERY_PARAMETER, isGiven)}${end}` : '',
-      )
-      .replace(
-        /^import \{ ?(\w+)[^}]*\} from ["']\.\.?\/(?:apis\/\w+|ObservableAPI)\.js["'];\n/gm,
-        (line, name: string) => (isApi(name) ? line : ''),
-      ),
-  );
-}
-
 /** Drops from client-node's own index what this project does not import: then esbuild does not even read it. */
 function keepExports(): Plugin {
   return rewrite('keep-exports', /client-node[\\/]dist[\\/](?:gen[\\/])?index\.js$/, (source) =>
@@ -149,26 +123,31 @@ function keepExports(): Plugin {
   );
 }
 
-/** The texts of the methods with these names (and their `…WithHttpInfo`) in the body of a generated class. */
-function methodBodies(text: string, names: ReadonlySet<string>): readonly string[] {
-  const bodies = text.matchAll(/^ {4}(?:async )?(\w+)\(.*\) \{\n(?:[\s\S]*?)^ {4}\}$/gm);
-  return [...bodies].flatMap(([body, name = '']) => (names.has(name.replace(/WithHttpInfo$/, '')) ? [body] : []));
+/** Drops from requests, answers and addresses what neither lib/clients nor the generated API calls. */
+function trimRequests(root: string, sources: readonly string[]): Plugin {
+  const generated = [...API_FILES.map((name) => `apis/${name}.js`), 'http/isomorphic-fetch.js'];
+  return withoutUnusedMembers(root, {
+    name: 'trim-requests',
+    folder: GENERATED,
+    files: ['http/http.js', 'servers.js'],
+    callers: [...sources, ...generated.map((file) => readFileSync(path.join(root, GENERATED, file), 'utf8'))],
+  });
 }
 
 /** client-node's own transport is never used: lib/clients gives it another. */
 function withoutDefaultTransport(): Plugin {
-  const stub =
-    'export const fetch = () => { throw new Error("not in this bundle"); }; export class Agent {} export class ProxyAgent {} export class FormData {}';
-  let isUsed = false;
+  const contents =
+    'export class IsomorphicFetchHttpLibrary { send() { throw new Error("this transport is not in the bundle"); } }';
+  let isMet = false;
   return {
-    name: 'without-undici',
+    name: 'without-default-transport',
     setup(build) {
-      build.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'stub', sideEffects: false }));
-      build.onLoad({ filter: /^undici$/, namespace: 'stub' }, () => {
-        isUsed = true;
-        return { contents: stub, loader: 'js' };
+      build.onLoad({ filter: /client-node[\\/]dist[\\/]gen[\\/]http[\\/]isomorphic-fetch\.js$/ }, () => {
+        isMet = true;
+        return { contents, loader: 'js' };
       });
-      build.onEnd(() => (isUsed ? undefined : { errors: [{ text: 'client-node does not import undici any more' }] }));
+      build.onResolve({ filter: /^undici$/ }, ({ importer }) => ({ errors: [{ text: `${importer} imports undici` }] }));
+      build.onEnd(() => (isMet ? undefined : { errors: [{ text: 'client-node has no default transport any more' }] }));
     },
   };
 }
@@ -189,27 +168,6 @@ function withoutSideEffects(): Plugin {
           if (resolved.errors.length > 0) return undefined;
           return { path: resolved.path, namespace: resolved.namespace, sideEffects: false };
         },
-      );
-    },
-  };
-}
-
-/** Rewrites the files that match. It is an error when none does, or when a file comes out as it went in. */
-function rewrite(name: string, files: RegExp, change: (source: string) => string): Plugin {
-  let rewritten = 0;
-  return {
-    name,
-    setup(build) {
-      build.onLoad({ filter: files }, ({ path: file }) => {
-        const source = readFileSync(file, 'utf8');
-        const contents = change(source);
-        if (contents === source)
-          return { errors: [{ text: `${name}: nothing to drop in ${file}; the layout of client-node has changed` }] };
-        rewritten += 1;
-        return { contents, loader: 'js', resolveDir: path.dirname(file) };
-      });
-      build.onEnd(() =>
-        rewritten > 0 ? undefined : { errors: [{ text: `${name}: no file of client-node matches ${files}` }] },
       );
     },
   };
