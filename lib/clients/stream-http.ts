@@ -19,6 +19,7 @@ export interface StreamCall {
 
 /** The answer's beginning. */
 export interface StreamReply {
+  readonly kind: 'stream';
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** What comes, when the status is 200. */
@@ -38,7 +39,7 @@ export function openHttpStream({ url, headers, caPem, timeoutMs, signal }: Strea
       const { statusCode: status = 0 } = stream;
       const body = status === 200 ? '' : await text(stream);
       clearTimeout(giveUp);
-      resolve({ status, headers: flatHeaders(stream.headers), stream, body });
+      resolve({ kind: 'stream', status, headers: flatHeaders(stream.headers), stream, body });
     };
     request.on('response', (stream) => void begin(stream).catch(reject));
     request.on('error', reject);

@@ -3,8 +3,9 @@ import { inject } from 'vitest';
 import type { KubernetesApiOptions } from '../../../lib/clients/kubernetes-api.ts';
 import { createKubernetesJobs } from '../../../lib/clients/kubernetes-jobs.ts';
 import { createKubernetesObserver } from '../../../lib/clients/kubernetes-observer.ts';
+import { createKubernetesReconciler } from '../../../lib/clients/kubernetes-reconciler.ts';
 import { epochMs } from '../../../lib/domain/time.ts';
-import type { JobStore, ObservedCluster } from '../../../lib/ports.ts';
+import type { JobStore, ObservedCluster, ReconciledCluster } from '../../../lib/ports.ts';
 import { applyManifests, readManifests } from '../../../local/control-plane/manifests.ts';
 import { createClusterApi } from '../../../local/kubelet/api.ts';
 
@@ -30,6 +31,11 @@ export function storeWith(token: string, namespace: string = NAMESPACE): JobStor
 /** Creates an observer that signs in with this token. */
 export function observerWith(token: string, namespace: string = NAMESPACE): ObservedCluster {
   return createKubernetesObserver(optionsWith(token, namespace));
+}
+
+/** Creates the reconciler's client, which signs in with this token. */
+export function reconcilerWith(token: string, namespace: string = NAMESPACE): ReconciledCluster {
+  return createKubernetesReconciler(optionsWith(token, namespace));
 }
 
 function optionsWith(token: string, namespace: string): KubernetesApiOptions {
