@@ -4,15 +4,16 @@
  *
  * Exit codes, as the real one's: 0 once it has tried (also when Terrakube could not be reached), 1 when it cannot start, 143
  * after SIGTERM. Without a payload it waits for ever.
+ *
+ * `DEMO_WORK_MS` says how long its work takes (300), `DEMO_BOOT_MS` how long it starts (0), and `DEMO_BOOT_HEEDS_MS` for how much
+ * of that SIGTERM ends it at once (a third).
  */
 
+import { boot, TERMINATED } from './executor/boot.ts';
 import { parsePayload } from './executor/payload.ts';
 import { runStep } from './executor/run-step.ts';
 import { readSettings } from './executor/settings.ts';
 import { createTerrakubeClient } from './executor/terrakube-client.ts';
-
-/** Exit code after SIGTERM. */
-const terminated = 143;
 
 const defaultWorkMs = 300;
 
@@ -41,8 +42,13 @@ async function main(): Promise<number> {
   const payload = parsePayload(data);
   if (payload === undefined) return hang('EphemeralJobData holds no payload.');
 
+  const bootMs = Number(settings('DEMO_BOOT_MS') ?? 0);
+  const heedsStopMs = Number(settings('DEMO_BOOT_HEEDS_MS') ?? bootMs / 3);
+  const wasToldToStop = bootMs > 0 && (await boot({ bootMs, heedsStopMs, exit: (code) => process.exit(code), log }));
   const stop = new AbortController();
-  process.on('SIGTERM', () => stop.abort());
+  process.on('SIGTERM', () => {
+    if (!wasToldToStop) stop.abort();
+  });
   const { organizationId, jobId, stepId } = payload;
   const path = `/tfoutput/v1/organization/${organizationId}/job/${jobId}/step/${stepId}`;
   log(`Running ${payload.type}: job ${jobId}, step ${stepId}.`);
@@ -54,7 +60,7 @@ async function main(): Promise<number> {
     stop: stop.signal,
     log,
   });
-  return stop.signal.aborted ? terminated : 0;
+  return stop.signal.aborted || wasToldToStop ? TERMINATED : 0;
 }
 
 try {

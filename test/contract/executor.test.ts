@@ -198,6 +198,30 @@ describe.concurrent('the demo executor', () => {
     expect({ code, seen: terrakube.seen }).toEqual({ code: 143, seen: recording.requests });
   });
 
+  test('ends early in its boot without a word when it is told to stop, and exits with 143', async () => {
+    const recording = recordingOf('executor_configtree_ok');
+    const terrakube = await replay(recording);
+    const boot = { DEMO_BOOT_MS: '60000', DEMO_BOOT_HEEDS_MS: '60000' };
+    const run = start(terrakube.url, { EphemeralJobData: encoded(recording.payload), ...boot });
+    await expect.poll(run.output, { timeout: 5000 }).toContain('Booting');
+    run.child.kill('SIGTERM');
+    const code = await run.exit;
+    terrakube.close();
+    expect({ code, seen: terrakube.seen }).toEqual({ code: 143, seen: [] });
+  });
+
+  test('does its step all the same when it is told to stop late in its boot, and exits with 143', async () => {
+    const recording = recordingOf('executor_configtree_ok');
+    const terrakube = await replay(recording);
+    const boot = { DEMO_BOOT_MS: '2000', DEMO_BOOT_HEEDS_MS: '0' };
+    const run = start(terrakube.url, { EphemeralJobData: encoded(recording.payload), ...boot });
+    await expect.poll(run.output, { timeout: 5000 }).toContain('Booting');
+    run.child.kill('SIGTERM');
+    const code = await run.exit;
+    terrakube.close();
+    expect({ code, seen: terrakube.seen }).toEqual({ code: 143, seen: recording.requests });
+  });
+
   test('tries twice three times when Terrakube does not know it, and exits with 0', async () => {
     const recording = recordingOf('executor_api_401');
     const terrakube = await replay(recording);
