@@ -20,6 +20,11 @@ const USAGE = `npm run --silent cli -- VERB …
       done next. Reads both, as the job-status function would, and writes nothing. Without a Kubernetes Job the cluster
       does not know whose it is: --organization is the id of its organization.
 
+  plan [--all] [--json]
+      what reconcile would do now, as a table with reasons. Reads the cluster and Terrakube, and writes nothing. Ends with 1
+      when there is something to do. With DeadLetterQueueUrl the dead letters are counted, and not received.
+      --all: also what is left alone, and why.
+
   redrive [--dry-run] [--remove-done] [--json]
       the dead letters: those whose step still waits go back on the job queue, the others stay, each with the reason.
       Letters are hidden from others meanwhile. Nothing of their content is shown.
@@ -27,11 +32,22 @@ const USAGE = `npm run --silent cli -- VERB …
 
 Settings come from the environment, by the names that the functions have: TerrakubeApiUrl, ExecutorEphemeralImage, …`;
 
-const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { render, explain, why, redrive };
+const verbs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  render,
+  explain,
+  why,
+  plan,
+  redrive,
+};
 
 /** Its clients take half a second to load. */
 async function why(args: readonly string[]): Promise<number> {
   return (await import('./why.ts')).why(args);
+}
+
+/** Its clients are those of `why`, and those of lists. */
+async function plan(args: readonly string[]): Promise<number> {
+  return (await import('./plan.ts')).plan(args);
 }
 
 /** Its clients are those of `why`, and more. */

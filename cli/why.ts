@@ -10,6 +10,7 @@ import { loadJobStatusConfig } from '../lib/config.ts';
 import { areDispatchIds, type DispatchIds, dispatchIds } from '../lib/domain/dispatch-request.ts';
 import { DispatcherError } from '../lib/domain/errors.ts';
 import type { LookDeps } from '../lib/flows/look-at-job.ts';
+import { hint } from './hint.ts';
 import { UsageError } from './usage.ts';
 import { lookAtTerrakubeJob } from './why-look.ts';
 import { whyReport } from './why-report.ts';
@@ -27,26 +28,8 @@ export async function why(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof DispatcherError)) throw error;
     const isUsage = error instanceof UsageError || error.code === 'configInvalid';
-    process.stderr.write(`${error.message}${hint(error)}\n`);
+    process.stderr.write(`${error.message}${error instanceof UsageError ? '' : hint(error, 'job-status')}\n`);
     return isUsage ? 2 : 1;
-  }
-}
-
-/** What to do about an error that names only what failed. */
-function hint(error: UsageError | DispatcherError): string {
-  if (error instanceof UsageError) return '';
-  switch (error.code) {
-    case 'configInvalid':
-      return '\nThey are those of the job-status function; for the AWS_ ones: eval "$(aws configure export-credentials --format env)".';
-    case 'clusterUnauthorized':
-      return '\nThe cluster does not know this AWS identity: it needs an access entry there, or EksRoleArn.';
-    case 'clusterRefused':
-      return '\nThis AWS identity needs the rights of deploy/kubernetes/observe in the namespace: get and list on jobs.';
-    case 'clusterUnknown':
-    case 'clusterUnavailable':
-      return '\nCheck EksClusterName, EksRegion and the way to the cluster: its endpoint may be private.';
-    default:
-      return '';
   }
 }
 

@@ -84,6 +84,11 @@ export interface ReconcileConfig extends JobStatusConfig {
   readonly cancelPoll: DurationMs;
 }
 
+/** Settings of a plan of reconcile that is only looked at. */
+export interface PlanConfig extends JobStatusConfig {
+  readonly deadLetterQueueUrl: string | undefined;
+}
+
 const patienceEntries = {
   PayloadMaxAgeSeconds: positive('1500'),
   MaxStarts: v.optional(v.pipe(text, v.regex(/^[1-9]$/, 'must be 1 to 9'), v.transform(Number)), '3'),
@@ -149,6 +154,8 @@ const reconcileSchema = () =>
     'is missing',
   );
 
+const planSchema = () => v.object({ ...jobStatusEntries(), DeadLetterQueueUrl: v.optional(httpUrl) }, 'is missing');
+
 /** Loads intake's settings. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
 export function loadIntakeConfig(environment: Environment): IntakeConfig {
   const faults: string[] = [];
@@ -210,6 +217,16 @@ export function loadReconcileConfig(environment: Environment): ReconcileConfig {
     isReportOnly: settings.ReconcileMode === 'report',
     watchesWhenIdle: settings.WatchWhenIdle,
     cancelPoll: secondsToMs(asSeconds(settings.CancelPollSeconds)),
+  };
+}
+
+/** Loads the settings of a plan. @throws DispatcherError `configInvalid`, naming every setting that is wrong. */
+export function loadPlanConfig(environment: Environment): PlanConfig {
+  const faults: string[] = [];
+  const settings = parseSettings(planSchema(), environment, faults);
+  return {
+    ...jobStatusConfig(settings, environment, faults),
+    deadLetterQueueUrl: settings?.DeadLetterQueueUrl,
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Environment, loadJobStatusConfig, loadReconcileConfig } from '../../lib/config.ts';
+import { type Environment, loadJobStatusConfig, loadPlanConfig, loadReconcileConfig } from '../../lib/config.ts';
 
 const JOB_STATUS: Environment = {
   AWS_REGION: 'eu-central-1',
@@ -148,5 +148,25 @@ describe('the settings of reconcile', () => {
     const secret = 'h7Xq2-do-not-show';
     const wrong = { InternalSecret: secret, InternalSecretId: secret, ReconcileMode: secret, WatchWhenIdle: secret };
     expect(faultsOf(() => reconcile(wrong))).not.toContain(secret);
+  });
+});
+
+describe('the settings of a plan', () => {
+  test('are those of job-status, and the dead-letter queue if it is given', () => {
+    expect(loadPlanConfig(JOB_STATUS)).toEqual({ ...jobStatus(), deadLetterQueueUrl: undefined });
+    expect(loadPlanConfig({ ...RECONCILE, ...CHANGED })).toEqual({
+      ...jobStatus(CHANGED),
+      deadLetterQueueUrl: 'https://sqs.example/1/dead',
+    });
+  });
+
+  test('are refused all at once', () => {
+    const faults = faultsOf(() =>
+      loadPlanConfig({ ...JOB_STATUS, DeadLetterQueueUrl: 'x', EksClusterName: '', InternalSecretId: '' }),
+    );
+
+    expect(faults).toMatch(
+      /^The settings are wrong\. EksClusterName: .*\. DeadLetterQueueUrl: must be a URL.*InternalSecret: /,
+    );
   });
 });
