@@ -1,13 +1,4 @@
-// Calls of the Kubernetes API, most of them over @kubernetes/client-node's generated classes: signed in, with every answer
-// translated. An ApiException holds headers and body, and goes no further than here.
-import {
-  ApiException,
-  BatchV1Api,
-  CoreV1Api,
-  createConfiguration,
-  type RequestContext,
-  ServerConfiguration,
-} from '@kubernetes/client-node';
+// Calls of the Kubernetes API, whatever sends them: signed in, with every answer translated.
 import { type ApiRefusal, isUnauthorized } from '../domain/create-answer.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { type EpochMs, seconds } from '../domain/time.ts';
@@ -15,7 +6,6 @@ import type { ApiAnswer } from '../ports.ts';
 import { parseApiRefusal } from '../schemas/kubernetes-status.ts';
 import type { ClusterAddress, EksCluster } from './eks-cluster.ts';
 import type { EksToken } from './eks-token.ts';
-import { createKubernetesHttp } from './kubernetes-http.ts';
 
 /** How a cluster is reached. */
 export interface KubernetesApiOptions {
@@ -29,14 +19,20 @@ export interface KubernetesApiOptions {
   readonly onServerTime?: (serverTime: EpochMs) => void;
 }
 
-/** The generated API of one address. */
-export interface Apis {
-  readonly batch: BatchV1Api;
-  readonly core: CoreV1Api;
-}
+/** Runs one call of the APIs of an address, with the token to sign in with. */
+export type CallKubernetes<A> = <T>(run: (apis: A, token: string) => Promise<T>) => Promise<ApiAnswer<T>>;
 
-/** Runs one call of the APIs of an address. The generated ones sign in by themselves; others take the token that they are given. */
-export type CallKubernetes<A = Apis> = <T>(run: (apis: A, token: string) => Promise<T>) => Promise<ApiAnswer<T>>;
+/** Thrown by whoever sends a call, when the API server does not do it. It goes no further than this file. */
+export class RefusedCall extends Error {
+  override readonly name = 'RefusedCall';
+  readonly refusal: ApiRefusal;
+
+  /** @param retryAfter the header of this name. */
+  constructor(status: number, body: string, retryAfter: string | undefined) {
+    super(`refused with ${status}`);
+    this.refusal = parseApiRefusal(status, body, retryAfter);
+  }
+}
 
 /** Errors of node:tls and node:dns that mean "this is not the cluster any more". */
 const WRONG_ADDRESS =
@@ -62,8 +58,8 @@ export function createKubernetesApi<A>(
       return isKubernetesObject(object) ? { kind: 'ok', object } : { kind: 'noAnswer' };
     } catch (error) {
       if (error instanceof DispatcherError) throw error;
-      if (error instanceof ApiException) {
-        const refusal = refusalOf(error);
+      if (error instanceof RefusedCall) {
+        const { refusal } = error;
         if (!isUnauthorized(refusal)) return { kind: 'refused', refusal };
         token.forget(used);
         return isLast ? { kind: 'refused', refusal } : attempt(run, true);
@@ -75,33 +71,7 @@ export function createKubernetesApi<A>(
   return (run) => attempt(run, false);
 }
 
-/** Creates the generated API of one address. */
-export function generatedApis({ endpoint, caPem }: ClusterAddress, options: KubernetesApiOptions): Apis {
-  const { token, now, timeoutMs, onServerTime } = options;
-  const configuration = createConfiguration({
-    baseServer: new ServerConfiguration(endpoint, {}),
-    httpApi: createKubernetesHttp({
-      caPem,
-      now,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(onServerTime === undefined ? {} : { onServerTime }),
-    }),
-    authMethods: {
-      default: {
-        getName: () => 'eks',
-        applySecurityAuthentication: async (context: RequestContext) =>
-          context.setHeaderParam('Authorization', `Bearer ${await token.get(now())}`),
-      },
-    },
-  });
-  return { batch: new BatchV1Api(configuration), core: new CoreV1Api(configuration) };
-}
-
-function refusalOf({ code, body, headers }: ApiException<unknown>): ApiRefusal {
-  return parseApiRefusal(code, typeof body === 'string' ? body : '', headers['retry-after']);
-}
-
-/** The generated client makes an empty object of whatever a proxy answers with status 200. */
+/** A proxy may answer anything with status 200. */
 const isKubernetesObject = (object: unknown): boolean =>
   typeof object === 'object' && object !== null && 'kind' in object && typeof object.kind === 'string';
 

@@ -1,14 +1,8 @@
 // Jobs and payload Secrets, as dispatch needs them.
 import { setHeaderOptions } from '@kubernetes/client-node';
 import type { JobStore } from '../ports.ts';
-import {
-  createKubernetesApi,
-  generatedApis,
-  isForbidden,
-  isNotFound,
-  type KubernetesApiOptions,
-  read,
-} from './kubernetes-api.ts';
+import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
+import { createGeneratedCalls } from './kubernetes-generated.ts';
 import { createJobCalls, METADATA_ONLY_TYPE } from './kubernetes-job-calls.ts';
 
 const METADATA_ONLY = setHeaderOptions('Accept', METADATA_ONLY_TYPE);
@@ -20,8 +14,12 @@ const METADATA_ONLY = setHeaderOptions('Accept', METADATA_ONLY_TYPE);
  */
 export function createKubernetesJobs(options: KubernetesApiOptions): JobStore {
   const { namespace } = options;
-  const call = createKubernetesApi(options, generatedApis);
-  const { listJobs, getJob, stopJob, patchJob } = createJobCalls(call, namespace);
+  const call = createGeneratedCalls(options);
+  const { listJobs, getJob, stopJob, patchJob } = createJobCalls({
+    list: (labelSelector) => call(({ batch }) => batch.listNamespacedJob({ namespace, labelSelector })),
+    get: (name) => call(({ batch }) => batch.readNamespacedJob({ namespace, name })),
+    patch: (name, body) => call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body })),
+  });
   return {
     listJobs,
     getJob,

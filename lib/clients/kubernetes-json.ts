@@ -1,13 +1,12 @@
 // Calls of the Kubernetes API whose JSON is handed on as it is: the generated client makes every object of a list again,
 // and cannot read a stream.
-import { ApiException } from '@kubernetes/client-node';
 import { KEPT_PARTS, keepParts } from '../domain/slim-objects.ts';
 import { parseIsoTime } from '../domain/time.ts';
 import type { ApiAnswer, Snapshot } from '../ports.ts';
 import { parseJsonBytes } from '../schemas/json.ts';
 import { isPageOf } from '../schemas/kubernetes-object.ts';
 import { createKeepAliveHttp } from './keep-alive-http.ts';
-import { createKubernetesApi, type KubernetesApiOptions } from './kubernetes-api.ts';
+import { createKubernetesApi, type KubernetesApiOptions, RefusedCall } from './kubernetes-api.ts';
 import { openHttpStream, type StreamReply } from './stream-http.ts';
 
 /** Objects of one kind, or those of them that a field selector selects. */
@@ -20,7 +19,7 @@ export interface Resource {
 
 /** A request that is not a stream. */
 export interface JsonCall {
-  readonly method: 'GET' | 'DELETE';
+  readonly method: 'GET' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** Media type that is wanted; default is JSON. */
   readonly accept?: string;
@@ -57,6 +56,8 @@ export function createKubernetesJson(options: KubernetesApiOptions): KubernetesJ
   };
   const send: KubernetesJson['send'] = ({ method, path, accept = JSON_TYPE, body }) =>
     call(async ({ endpoint, sendHttp }, token) => {
+      // Every patch of this project is a merge patch.
+      const type = method === 'PATCH' ? 'application/merge-patch+json' : JSON_TYPE;
       const {
         status,
         headers,
@@ -64,11 +65,11 @@ export function createKubernetesJson(options: KubernetesApiOptions): KubernetesJ
       } = await sendHttp({
         method,
         url: endpoint + path,
-        headers: { ...signedIn(token, accept), ...(body === undefined ? {} : { 'Content-Type': JSON_TYPE }) },
+        headers: { ...signedIn(token, accept), ...(body === undefined ? {} : { 'Content-Type': type }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       hear(headers);
-      if (status < 200 || status > 299) throw new ApiException(status, '', bytes.toString('utf8'), headers);
+      if (status < 200 || status > 299) throw new RefusedCall(status, bytes.toString('utf8'), headers['retry-after']);
       return parseJsonBytes(bytes);
     });
   return {
@@ -79,7 +80,7 @@ export function createKubernetesJson(options: KubernetesApiOptions): KubernetesJ
         const headers = signedIn(token, JSON_TYPE);
         const reply = await openHttpStream({ url: endpoint + path, headers, caPem, timeoutMs, signal });
         hear(reply.headers);
-        if (reply.status !== 200) throw new ApiException(reply.status, '', reply.body, reply.headers);
+        if (reply.status !== 200) throw new RefusedCall(reply.status, reply.body, reply.headers['retry-after']);
         // A proxy may answer anything with status 200.
         if (!reply.headers['content-type']?.startsWith(JSON_TYPE)) {
           reply.stream.destroy();

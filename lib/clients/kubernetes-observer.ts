@@ -1,69 +1,91 @@
 // What is observed and ended in the cluster: Jobs with their Pods and Events, and the deeds of a verdict.
+import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { type EpochMs, epochMs } from '../domain/time.ts';
-import type { ObservedCluster } from '../ports.ts';
-import {
-  createKubernetesApi,
-  generatedApis,
-  isForbidden,
-  isNotFound,
-  type KubernetesApiOptions,
-  read,
-} from './kubernetes-api.ts';
+import type { ApiAnswer, ObservedCluster } from '../ports.ts';
+import { isObjectOf } from '../schemas/kubernetes-object.ts';
+import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
 import { createJobCalls } from './kubernetes-job-calls.ts';
+import { createKubernetesJson, type KubernetesJson } from './kubernetes-json.ts';
 
-/** An observer that may be told the API server's time also by others who talk to it. */
-export interface KubernetesObserver extends ObservedCluster {
-  onServerTime(serverTime: EpochMs): void;
+/** An observer, and the connection that it has with the cluster. */
+export interface KubernetesObserver {
+  readonly observer: ObservedCluster;
+  readonly json: KubernetesJson;
 }
 
+/** Creates the observer of one namespace; see {@link createObserverWithJson} for its rights. */
+export const createKubernetesObserver = (options: KubernetesApiOptions): ObservedCluster =>
+  createObserverWithJson(options).observer;
+
 /**
- * Creates the observer of one namespace.
+ * Creates the observer of one namespace, for one who sends more than that.
  *
  * RBAC in the namespace: jobs get, list, patch, delete; pods list, delete; events list. Without the rights on pods and
  * events it works all the same: causes then come from the Job alone.
  */
-export function createKubernetesObserver(options: KubernetesApiOptions): KubernetesObserver {
+export function createObserverWithJson(options: KubernetesApiOptions): KubernetesObserver {
   const { namespace, now } = options;
   let skewMs = 0;
   const onServerTime = (serverTime: EpochMs): void => {
     skewMs = serverTime - now();
   };
-  const call = createKubernetesApi({ ...options, onServerTime }, generatedApis);
-  const { listJobs, getJob, stopJob, patchJob } = createJobCalls(call, namespace);
-  return {
-    onServerTime,
+  const json = createKubernetesJson({ ...options, onServerTime });
+  const { jobs, pods, events } = pathsIn(namespace);
+  const { listJobs, getJob, stopJob, patchJob } = createJobCalls({
+    list: (labelSelector) => json.list<V1Job>({ kind: 'Job', path: jobs }, labelSelector),
+    get: async (name) => ofKind<V1Job>(await json.send({ method: 'GET', path: `${jobs}/${name}` }), 'Job'),
+    patch: (name, body) => json.send({ method: 'PATCH', path: `${jobs}/${name}`, body }),
+  });
+  const observer: ObservedCluster = {
     serverNow: () => epochMs(now() + skewMs),
     listJobs,
     getJob,
     stopJob,
     // RBAC: list pods
     async listPods(jobName) {
-      const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
-      const answer = await call(({ core }) => core.listNamespacedPod({ namespace, labelSelector }));
+      const answer = await json.list<V1Pod>({ kind: 'Pod', path: pods }, `batch.kubernetes.io/job-name=${jobName}`);
       return isForbidden(answer) ? 'forbidden' : read(answer, `Pods of Job ${jobName}`).items;
     },
     // RBAC: list events
     async listEvents(objectName) {
       const fieldSelector = `involvedObject.name=${objectName}`;
-      const answer = await call(({ core }) => core.listNamespacedEvent({ namespace, fieldSelector }));
+      const answer = await json.list<CoreV1Event>({ kind: 'Event', path: events, fieldSelector });
       return isForbidden(answer) ? 'forbidden' : read(answer, `Events of ${objectName}`).items;
     },
     annotateJob: (name, resourceVersion, annotations) => patchJob(name, { metadata: { resourceVersion, annotations } }),
     // RBAC: delete jobs
     async deleteJob(name, uid) {
       const body = { preconditions: { uid }, propagationPolicy: 'Background' };
-      const answer = await call(({ batch }) => batch.deleteNamespacedJob({ namespace, name, body }));
+      const answer = await json.send({ method: 'DELETE', path: `${jobs}/${name}`, body });
       if (isNotFound(answer, 'jobs') || (answer.kind === 'refused' && answer.refusal.status === 409)) return;
       read(answer, `Job ${name}`);
     },
     // RBAC: delete pods
     async deletePod(name, uid, gracePeriodSeconds) {
       const body = { preconditions: { uid }, gracePeriodSeconds };
-      const answer = await call(({ core }) => core.deleteNamespacedPod({ namespace, name, body }));
+      const answer = await json.send({ method: 'DELETE', path: `${pods}/${name}`, body });
       // Without the right, the Job's own clock ends the pod, with its whole grace period.
       if (isForbidden(answer) || isNotFound(answer, 'pods')) return;
       if (answer.kind === 'refused' && answer.refusal.status === 409) return;
       read(answer, `Pod ${name}`);
     },
   };
+  return { observer, json };
+}
+
+/** Paths of a namespace's objects. */
+export function pathsIn(namespace: string): Readonly<Record<'jobs' | 'pods' | 'events' | 'secrets', string>> {
+  const core = `/api/v1/namespaces/${namespace}`;
+  return {
+    jobs: `/apis/batch/v1/namespaces/${namespace}/jobs`,
+    pods: `${core}/pods`,
+    events: `${core}/events`,
+    secrets: `${core}/secrets`,
+  };
+}
+
+/** A proxy may answer anything with status 200. */
+function ofKind<T>(answer: ApiAnswer<unknown>, kind: string): ApiAnswer<T> {
+  if (answer.kind !== 'ok') return answer;
+  return isObjectOf<T>(answer.object, kind) ? { kind: 'ok', object: answer.object } : { kind: 'noAnswer' };
 }

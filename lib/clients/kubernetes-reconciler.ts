@@ -4,8 +4,8 @@ import type { ReconciledCluster } from '../ports.ts';
 import { ownershipOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
 import { METADATA_ONLY_TYPE } from './kubernetes-job-calls.ts';
-import { createKubernetesJson, type Resource } from './kubernetes-json.ts';
-import { createKubernetesObserver } from './kubernetes-observer.ts';
+import type { Resource } from './kubernetes-json.ts';
+import { createObserverWithJson, pathsIn } from './kubernetes-observer.ts';
 import { openWatch } from './kubernetes-watch.ts';
 
 /**
@@ -14,13 +14,12 @@ import { openWatch } from './kubernetes-watch.ts';
  * RBAC in the namespace: jobs get, list, watch, patch, delete; pods list, watch, delete; events list; secrets get, delete.
  */
 export function createKubernetesReconciler(options: KubernetesApiOptions): ReconciledCluster {
-  const { onServerTime, ...observer } = createKubernetesObserver(options);
-  const json = createKubernetesJson({ ...options, onServerTime });
-  const core = `/api/v1/namespaces/${options.namespace}`;
-  const jobs: Resource = { kind: 'Job', path: `/apis/batch/v1/namespaces/${options.namespace}/jobs` };
+  const { observer, json } = createObserverWithJson(options);
+  const paths = pathsIn(options.namespace);
+  const jobs: Resource = { kind: 'Job', path: paths.jobs };
   const fieldSelector = 'status.phase!=Succeeded,status.phase!=Failed';
-  const pods: Resource = { kind: 'Pod', path: `${core}/pods`, fieldSelector };
-  const warnings: Resource = { kind: 'Event', path: `${core}/events`, fieldSelector: 'type=Warning' };
+  const pods: Resource = { kind: 'Pod', path: paths.pods, fieldSelector };
+  const warnings: Resource = { kind: 'Event', path: paths.events, fieldSelector: 'type=Warning' };
   return {
     ...observer,
     // RBAC: list jobs
@@ -44,7 +43,7 @@ export function createKubernetesReconciler(options: KubernetesApiOptions): Recon
     // RBAC: get secrets
     // RBAC: delete secrets
     async deletePayload(name, jobUid) {
-      const call = { path: `${core}/secrets/${encodeURIComponent(name)}`, accept: METADATA_ONLY_TYPE };
+      const call = { path: `${paths.secrets}/${encodeURIComponent(name)}`, accept: METADATA_ONLY_TYPE };
       const found = await json.send({ ...call, method: 'GET' });
       if (isNotFound(found, 'secrets')) return 'deleted';
       if (isForbidden(found)) return 'forbidden';

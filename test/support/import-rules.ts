@@ -94,7 +94,7 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
 
 /** What clients share, so that they may import it as values: connections, and what there is to say about AWS errors. */
 const SHARED_BY_CLIENTS =
-  /^lib\/clients\/(keep-alive-http|stream-http|kubernetes-(?:http|api|job-calls|json|watch|observer)|terrakube-http|aws-fault)\.ts$/;
+  /^lib\/clients\/(keep-alive-http|stream-http|kubernetes-(?:http|api|generated|job-calls|json|watch|observer)|terrakube-http|aws-fault)\.ts$/;
 
 /** The one client that is made of others: address, token and role are one sign-in. */
 const MADE_OF_CLIENTS = 'lib/clients/eks-sign-in.ts';

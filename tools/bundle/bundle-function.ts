@@ -25,21 +25,21 @@ export async function bundleFunction(root: string, name: string): Promise<readon
   const folder = path.join(root, 'dist', name);
   const awsModules = new Set<string>();
   const door = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8');
-  const usesKubernetes = door.includes('/kubernetes-');
+  const clients = kubernetesClients(root, door);
+  // Types cost nothing; only whoever imports a class has the generated API in its bundle.
+  const hasGenerated = clients.some((text) => /^import \{[^}]*\} from '@kubernetes\/client-node'/m.test(text));
   const hasClients = /from '.*\/aws\//.test(door);
   const main = await build({
     ...common(root),
     entryPoints: [path.join(root, 'functions', `${name}.ts`)],
     outfile: path.join(folder, 'index.cjs'),
-    // `import()` of the second file becomes `require`: the ESM loader would cost more than the file.
-    supported: { ...common(root).supported, 'dynamic-import': false },
     plugins: [
       awsInSecondFile(awsModules),
       withoutUnreachedModules({ hasClients, isMain: true }),
       trimPowertoolsLogger(root),
       ...(hasClients ? [] : [trimSigner(root)]),
       withoutPageTexts(),
-      ...(usesKubernetes ? trimKubernetesClient(root, kubernetesClients(root, door)) : []),
+      ...(hasGenerated ? trimKubernetesClient(root, clients) : []),
     ],
   });
   const files = [keep(root, name, 'index.cjs', main)];
@@ -73,8 +73,13 @@ const common = (root: string) =>
     mainFields: ['module', 'main'],
     conditions: ['module', 'import'],
     sourcemap: 'external',
-    // esbuild would make a call of such an expression, and keep it where nobody uses it: valibot has one of all emoji.
-    supported: { 'regexp-unicode-property-escapes': true },
+    supported: {
+      // `import()` becomes `require`: for the second file the ESM loader would cost more than the file itself, and for
+      // Node's own http, which the SDK imports when it sends something, it would load undici.
+      'dynamic-import': false,
+      // esbuild would make a call of such an expression, and keep it where nobody uses it: valibot has one of all emoji.
+      'regexp-unicode-property-escapes': true,
+    },
     legalComments: 'none',
     charset: 'utf8',
     logLevel: 'silent',
