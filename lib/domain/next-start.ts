@@ -2,7 +2,7 @@
 // highest start number counts, whatever the older ones look like.
 import type { V1Job } from '@kubernetes/client-node';
 import type { DispatchIds } from './dispatch-request.ts';
-import { type Installation, LABEL, MANAGED_BY, startOf } from './job-name.ts';
+import { type Installation, idsOfLabels, LABEL, MANAGED_BY, startOf } from './job-name.ts';
 import { recordedVerdict } from './recorded-verdict.ts';
 
 /** What a delivery should do. */
@@ -61,6 +61,15 @@ export function anotherDeliveryGotThrough(
 /** A Job that this project made for this installation. */
 export const isOurs = (job: V1Job, installation: Installation): boolean =>
   job.metadata?.labels?.[LABEL.managedBy] === MANAGED_BY && job.metadata.labels[LABEL.installation] === installation;
+
+/**
+ * The ids of the step that a Job of ours was made for. Undefined for a Job of others, and for one whose labels somebody has
+ * changed: its name does not follow from them any more, and what they lead to is another step.
+ */
+export function idsOfJob(job: V1Job, installation: Installation): DispatchIds | undefined {
+  const ids = isOurs(job, installation) ? idsOfLabels(job.metadata?.labels) : undefined;
+  return ids && startOf(job.metadata?.name ?? '', ids, installation) !== undefined ? ids : undefined;
+}
 
 /** `Complete` and `Failed` are final, and only when they are True. */
 export const hasEnded = (job: V1Job): boolean =>

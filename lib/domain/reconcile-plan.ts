@@ -2,9 +2,9 @@
 // the order in which Jobs, pods and steps come does not matter. Lists may be seconds old: whoever acts looks again.
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
-import { type Installation, idsOfLabels, jobNameOfPod, LABEL } from './job-name.ts';
+import { type Installation, jobNameOfPod, LABEL } from './job-name.ts';
 import { jobOutcome } from './job-outcome.ts';
-import { hasEnded, isOurs } from './next-start.ts';
+import { hasEnded, idsOfJob } from './next-start.ts';
 import { payloadLeft } from './payload-left.ts';
 import type { PlanAction, PlannedAction, PlanSettings, Target, Worlds } from './plan-types.ts';
 import { actionLeft, whyOf } from './reconcile-due.ts';
@@ -124,7 +124,7 @@ const PAYLOAD_WHY = 'its executor has ended, and nobody reads its payload any mo
 
 function ownedJobs(jobs: readonly V1Job[], installation: Installation) {
   return jobs.flatMap((job) => {
-    const ids = isOurs(job, installation) ? idsOfLabels(job.metadata?.labels) : undefined;
+    const ids = idsOfJob(job, installation);
     return ids ? [{ job, ids }] : [];
   });
 }

@@ -3,9 +3,9 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
-import { type Installation, idsOfLabels } from '../domain/job-name.ts';
+import type { Installation } from '../domain/job-name.ts';
 import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
-import { isOurs } from '../domain/next-start.ts';
+import { idsOfJob, isOurs } from '../domain/next-start.ts';
 import { isOfStep, stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
@@ -67,7 +67,7 @@ export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, bef
   const found = await cluster.getJob(name);
   const job = found === 'notFound' ? undefined : found;
   const document = job ?? final;
-  const ids = document && isOurs(document, installation) ? idsOfLabels(document.metadata?.labels) : undefined;
+  const ids = document && idsOfJob(document, installation);
   if (!document || !ids) return undefined;
   const [{ pods, events }, others] = await Promise.all([readPods(deps, name), readOthers(deps, ids)]);
   const now = cluster.serverNow();

@@ -5,6 +5,7 @@ import type { MetricName } from '../../lib/domain/metric-names.ts';
 import type { TerrakubeJob } from '../../lib/domain/terrakube-job.ts';
 import { durationMs } from '../../lib/domain/time.ts';
 import type { VerdictSettings } from '../../lib/domain/verdict-types.ts';
+import { errorFields } from '../../lib/door.ts';
 import { type ReconcileDeps, type Reconciled, reconcile } from '../../lib/flows/reconcile.ts';
 import { createReconcileMemory } from '../../lib/flows/reconcile-memory.ts';
 import { INSTALLATION } from './builders.ts';
@@ -28,6 +29,8 @@ export interface ReconcileWorld {
   readonly writes: readonly string[];
   /** All metrics, added up. */
   metric(name: MetricName): number | undefined;
+  /** What another sandbox has for itself: a memory, and ports with something around each of their calls. */
+  sandbox(around?: Around): Partial<ReconcileDeps>;
   /** One whole run, with its watch. */
   run(more?: Partial<ReconcileDeps>): Promise<Reconciled>;
   /** Starts a run without waiting for it. */
@@ -59,21 +62,27 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
   for (const job of options.jobs ?? []) store.put(job);
   for (const pod of options.pods ?? []) cluster.putPod(pod);
   for (const [of, job] of options.terrakube ?? []) terrakube.put(of, job);
-  const watched: Around = (method, call) => {
-    if (CHANGING.test(method)) writes.push(method);
-    return around(method, call);
+  const sandbox = (own: Around = around) => {
+    const watched: Around = (method, call) =>
+      own(method, () => {
+        if (CHANGING.test(method)) writes.push(method);
+        return call();
+      });
+    return {
+      cluster: { ...tap(cluster, watched), ...streams(cluster) },
+      terrakube: tap(terrakube, watched),
+      terrakubeJobs: tap({ listJobs: terrakube.listJobs, listLiveJobs: terrakube.listLiveJobs }, watched),
+      memory: createReconcileMemory(),
+    };
   };
   const deps: ReconcileDeps = {
-    cluster: { ...tap(cluster, watched), ...streams(cluster) },
-    terrakube: tap(terrakube, watched),
-    terrakubeJobs: tap({ listJobs: terrakube.listJobs, listLiveJobs: terrakube.listLiveJobs }, watched),
+    ...sandbox(),
     clock,
     log,
-    errorFields: (error) => ({ reason: error instanceof Error ? error.message : 'unexpected' }),
+    errorFields,
     installation: INSTALLATION,
     settings: { ...verdictSettings(), ...options.settings },
     maxStarts: 3,
-    memory: createReconcileMemory(),
     metrics: {
       put: (values) => {
         for (const [name, value] of Object.entries(values)) metrics.set(name, (metrics.get(name) ?? 0) + value);
@@ -95,6 +104,7 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
     deps,
     writes,
     metric: (name) => metrics.get(name),
+    sandbox,
     begin,
     run: (more) => clock.until(begin(more)),
   };
