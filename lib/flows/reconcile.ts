@@ -109,8 +109,11 @@ const planFields = ({ target, row, action, why }: PlannedAction): LogFields => (
   reason: `row ${row}: ${why}`,
 });
 
-/** What is said of an ended Job depends on its pods. */
-async function withEndedPods(deps: ReconcileDeps, worlds: ReadWorlds): Promise<ReadWorlds> {
+/** What is said of an ended Job depends on its pods: those of which a plan would say something are read, and added. */
+export async function withEndedPods(
+  deps: PlanSettings & Pick<MendDeps, 'cluster'>,
+  worlds: ReadWorlds,
+): Promise<ReadWorlds> {
   const { deeds } = planPass(deps, worlds);
   const names = deeds.flatMap(({ target, isOver }) => (target.kind === 'job' && isOver ? [target.name] : []));
   return readEndedPods(deps, worlds, [...new Set(names)]);

@@ -278,7 +278,7 @@ describe('plan', () => {
     );
   });
 
-  test('reads the pods of ended Jobs, also where there seems to be nothing to do', async () => {
+  test('reads the pods of ended Jobs, which lists do not show', async () => {
     const [open, failed] = [await dispatched(), await dispatched()];
     for (const ids of [open, failed]) {
       await bench.patchJob(ids.jobId, { status: 'running' });
