@@ -61,6 +61,12 @@ const UNREACHED: readonly {
     isIn: ({ hasClients }) => !hasClients,
   },
   {
+    module: /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]serde[\\/]util-base64[\\/](?:from|to)Base64\.js$/,
+    contents: 'export const fromBase64 = undefined, toBase64 = undefined;',
+    why: 'base64, for blobs in answers: the signer has none',
+    isIn: ({ hasClients }) => !hasClients,
+  },
+  {
     module:
       /@smithy[\\/]core[\\/]dist-es[\\/]submodules[\\/]serde[\\/]util-stream[\\/]blob[\\/]Uint8ArrayBlobAdapter\.js$/,
     contents: 'export const bindUint8ArrayBlobAdapter = () => Object;',
@@ -83,6 +89,15 @@ const UNREACHED: readonly {
     module: /@aws-lambda-powertools[\\/]logger[\\/]lib[\\/]esm[\\/]logBuffer\.js$/,
     contents: 'export class SizedItem {} export class SizedSet extends Set {} export class CircularMap extends Map {}',
     why: 'a buffer of log lines, which nobody switches on',
+    isIn: ({ isMain }) => isMain,
+  },
+  {
+    module: /@aws-lambda-powertools[\\/]commons[\\/]lib[\\/]esm[\\/]deepMerge\.js$/,
+    contents: `export const deepMerge = (target, ...sources) => {
+      for (const source of sources) for (const key in source) target[key] = source[key] ?? target[key];
+      return target;
+    };`,
+    why: 'objects and lists as fields of a log line: ours are texts and numbers',
     isIn: ({ isMain }) => isMain,
   },
   {
@@ -121,10 +136,16 @@ export function withoutUnreachedModules(bundle: BundleKind): Plugin {
 
 /** Drops from the signer, where nothing else uses it, what signs other things than the URL in an EKS token. */
 export function trimSigner(root: string): Plugin {
+  const signer = 'signature-v4/dist-es';
+  const helpers = ['prepareRequest', 'moveHeadersToQuery'].map((name) => `node_modules/@smithy/${signer}/${name}.js`);
   return withoutUnusedMembers(root, {
     name: 'trim-signer',
     folder: 'node_modules/@smithy',
-    files: ['signature-v4/dist-es/SignatureV4.js', 'signature-v4/dist-es/SignatureV4Base.js'],
-    callers: [readFileSync(path.join(root, 'lib', 'clients', 'eks-token.ts'), 'utf8')],
+    files: [
+      `${signer}/SignatureV4.js`,
+      `${signer}/SignatureV4Base.js`,
+      'core/dist-es/submodules/transport/httpRequest.js',
+    ],
+    callers: ['lib/clients/eks-token.ts', ...helpers].map((file) => readFileSync(path.join(root, file), 'utf8')),
   });
 }

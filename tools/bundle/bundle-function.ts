@@ -18,6 +18,8 @@ export interface BundleFile {
   readonly deflatedBytes: number;
   /** npm packages in it. */
   readonly packages: readonly string[];
+  /** Where these are, from the project's root: one package may be there in several versions. */
+  readonly packageFolders: readonly string[];
 }
 
 /** Bundles functions/<name>.ts into dist/<name>/. @throws Error with esbuild's messages. */
@@ -116,13 +118,15 @@ function keep(root: string, name: string, file: string, built: BuildResult<Retur
   }
   const content = built.outputFiles.find((output) => output.path.endsWith(`/${file}`))?.contents ?? new Uint8Array();
   const inputs = Object.values(built.metafile.outputs).flatMap((output) => Object.entries(output.inputs));
-  const packages = inputs.flatMap(([input, { bytesInOutput }]) =>
-    bytesInOutput > 0 ? (/.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []) : [],
+  const folders = inputs.flatMap(([input, { bytesInOutput }]) =>
+    bytesInOutput > 0 ? (/^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input) ?? []) : [],
   );
+  const packages = folders.map((folder) => folder.replace(/^.*node_modules\//, ''));
   return {
     name: file,
     bytes: content.byteLength,
     deflatedBytes: deflateRawSync(content, { level: 9 }).byteLength,
     packages: [...new Set(packages)].sort(),
+    packageFolders: [...new Set(folders)].sort(),
   };
 }
