@@ -85,7 +85,9 @@ async function annotate(deps: LookDeps, look: Look, title: string): Promise<Deed
   return written(await annotateStep(deps, look.ids, title));
 }
 
-async function stop({ cluster, terrakube }: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
+async function stop(deps: LookDeps, look: Look, action: ActionOf<'stop'>): Promise<Deed> {
+  const { cluster, terrakube, mayStop } = deps;
+  if (mayStop?.(look) === false) return 'none';
   const { name = '', uid, resourceVersion = '' } = look.job?.metadata ?? {};
   const verdict = { ...action.verdict, at: isoTime(look.now) };
   const deed = patched(await cluster.stopJob(name, resourceVersion, verdict), name);

@@ -28,6 +28,8 @@ export interface LookDeps {
   readonly unchangedSince?: (jobId: string, terrakube: TerrakubeJob) => EpochMs;
   /** Whether recorded restarts are carried out here; only the reconciler does that, so that there is one claim at a time. */
   readonly startsAgain?: boolean;
+  /** Whether the Job may be stopped, for one who weighs many Jobs at once. By default it may. */
+  readonly mayStop?: (look: Look) => boolean;
   /** Whether nobody waits here for a report that may be under way: whoever asks comes back by himself. */
   readonly isInHaste?: boolean;
 }

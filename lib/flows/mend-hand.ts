@@ -5,6 +5,7 @@ import type { MetricName } from '../domain/metric-names.ts';
 import { hasEnded } from '../domain/next-start.ts';
 import { payloadLeft } from '../domain/payload-left.ts';
 import type { PlannedAction } from '../domain/plan-types.ts';
+import { isAbsent, isOnAbsence } from '../domain/reconcile-brake.ts';
 import { targetKey, terrakubeJobOf } from '../domain/reconcile-plan.ts';
 import { findStep, isLiveJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, isoTime } from '../domain/time.ts';
@@ -79,6 +80,8 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     isInHaste: true,
     unchangedSince: (jobId, job) => memory.unchangedSince(jobId, job, clock.now()),
   };
+  // A look at one Job does not know how many others seem to be gone: that is for a plan, with its brake.
+  const careful: LookDeps = { ...looking, mayStop: ({ terrakube, ids }) => !isAbsent(terrakube, ids) };
   const failed = new Set<string>();
   const counts: Partial<Record<MetricName, number>> = {};
   const restSince = new Map<string, { readonly row: number; readonly at: EpochMs; readonly rest: DurationMs }>();
@@ -103,11 +106,12 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     const isResting = rested?.row === work.row && elapsedMs(rested.at, clock.now()) < rested.rest;
     if (!isResting && !queue.has(work.key)) queue.add(work.key, work);
   };
-  const workOf = (planned: PlannedAction): Work => workFor(looking, deps, mirror, planned);
+  const workOf = (planned: PlannedAction): Work =>
+    workFor(isOnAbsence(planned) ? looking : careful, deps, mirror, planned);
   return {
     answer({ name, final }) {
       const key = `job ${name}`;
-      queue.add(key, { key, row: -1, name, run: () => observeJob(looking, name, final) });
+      queue.add(key, { key, row: -1, name, run: () => observeJob(careful, name, final) });
     },
     take: (planned) => {
       if (planned.action.kind !== 'deletePayload' || !memory.mayNotDeletePayloads) take(workOf(planned));

@@ -6,6 +6,7 @@ import { brake } from '../domain/reconcile-brake.ts';
 import { isDeed } from '../domain/reconcile-due.ts';
 import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs } from '../domain/time.ts';
+import { writingUntil } from './in-time.ts';
 import { createHand, type Hand, type HandDeps, type Tally } from './mend-hand.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { installationSelector, type ReadWorlds, sinceOf } from './read-worlds.ts';
@@ -35,7 +36,7 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<Tally
   const { clock, watchesWhenIdle, memory } = deps;
   const { worlds, deeds, until } = mending;
   const mirror = createMirror(worlds, deps.installation);
-  const hand = createHand(deps, mirror);
+  const hand = createHand({ ...deps, ...writingUntil(deps, mending.atTheLatest) }, mirror);
   for (const planned of deeds) hand.take(planned);
   const watching = watchWorlds(deps, {
     mirror,

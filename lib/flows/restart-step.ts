@@ -4,9 +4,9 @@
 import { recordText, startRecord } from '../domain/job-comments.ts';
 import { ANNOTATION } from '../domain/job-manifest.ts';
 import { highestStart } from '../domain/next-start.ts';
-import { isClaimed } from '../domain/restart-claim.ts';
+import { CLAIM_HOLDS, isClaimed } from '../domain/restart-claim.ts';
 import { terrakubeJobSelector } from '../domain/step-facts.ts';
-import { type EpochMs, isoTime, parseIsoTime } from '../domain/time.ts';
+import { type EpochMs, elapsedMs, isoTime, parseIsoTime } from '../domain/time.ts';
 import type { Deed } from './deed.ts';
 import { type Look, type LookDeps, lookAtJob } from './look-at-job.ts';
 
@@ -25,7 +25,9 @@ export async function restartStep(deps: LookDeps, look: Look): Promise<Deed> {
   const { action } = again?.verdict ?? {};
   const isStill = action?.kind === 'restart' && action.phase === 'carryOut';
   if (!again || !isStill || again.job?.metadata?.annotations?.[ANNOTATION.claim] !== claim) return 'conflict';
-  await terrakube.patchJob(again.ids, { status: 'pending', comments: await nextRecord(deps, again, clock.now()) });
+  const comments = await nextRecord(deps, again, clock.now());
+  if (elapsedMs(look.now, cluster.serverNow()) >= CLAIM_HOLDS) return 'none';
+  await terrakube.patchJob(again.ids, { status: 'pending', comments });
   await mark(deps, name, isoTime(again.now));
   return 'done';
 }

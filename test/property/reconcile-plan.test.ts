@@ -1,11 +1,17 @@
 // Laws of the reconciler's plan, for any two worlds.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import { jobOutcome } from '../../lib/domain/job-outcome.ts';
+import { idsOfJob } from '../../lib/domain/next-start.ts';
 import type { PlannedAction, PlanSettings, Worlds } from '../../lib/domain/plan-types.ts';
+import { isDeed } from '../../lib/domain/reconcile-due.ts';
 import { planReconcile, targetKey } from '../../lib/domain/reconcile-plan.ts';
 import { findStep } from '../../lib/domain/terrakube-job.ts';
+import { readWorlds } from '../../lib/flows/read-worlds.ts';
 import { INSTALLATION } from '../support/builders.ts';
+import { letStepsFollow, runJobController, sendAgain } from '../support/reconcile-model.ts';
+import { createReconcileWorld } from '../support/reconcile-world.ts';
 import { verdictSettings } from '../support/verdict-builders.ts';
 import { type AnyWorld, anyWorld, worldsOf } from '../support/world-arbitraries.ts';
 
@@ -111,4 +117,58 @@ test('a step is started again only if it is pending and has provably never run',
       expect(proof).toContain(outcome.kind === 'missing' ? 'missing' : outcome.everStarted);
     }
   });
+});
+
+/** Runs until one of them writes nothing. @returns the plan of the world that is left, and what that run wrote. */
+async function settled(any: AnyWorld, settings: PlanSettings) {
+  const world = createReconcileWorld({
+    jobs: [...any.ours.map(({ job }) => job), ...any.foreign],
+    pods: any.ours.flatMap(({ pods }) => pods),
+    terrakube: any.terrakube.flatMap(([of, job]) => (typeof job === 'object' ? [[of, job] as const] : [])),
+    settings: settings.settings,
+    deps: { maxStarts: settings.maxStarts },
+  });
+  for (const event of any.ours.flatMap(({ events }) => events)) world.cluster.putEvent(event);
+  const jobs = any.terrakube.map(([of]) => of);
+  world.clock.advance(any.now - world.clock.now());
+  runJobController(world);
+  letStepsFollow(world, jobs);
+  sendAgain(world, idsIn(any));
+  let written = -1;
+  for (let runs = 0; runs < 6 && written !== world.writes.length; runs += 1) {
+    written = world.writes.length;
+    await world.run();
+  }
+  const { deps } = world;
+  // Lists have neither pods that have ended nor Events that are no warnings; whoever acts reads them.
+  const { cluster } = world;
+  const read = { ...(await readWorlds(deps)), pods: cluster.allPods(), events: cluster.allEvents() };
+  const left = planReconcile(read, settings).filter(({ action }) => isDeed(action));
+  return { left, late: world.writes.slice(written), world };
+}
+
+/** The ids of all steps that have Jobs. */
+const idsIn = (any: AnyWorld): readonly DispatchIds[] => {
+  const all = any.ours.flatMap(({ job }) => idsOfJob(job, INSTALLATION) ?? []);
+  return all.filter(({ stepId }, at) => all.findIndex((other) => other.stepId === stepId) === at);
+};
+
+test('a plan that was carried out leaves nothing to do, and no Job of others is touched', {
+  timeout: 60_000,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(anyWorld(3), about, async (any, settings) => {
+      const quiet = { ...settings, settings: { ...settings.settings, keepAlive: false } };
+      const foreign = any.foreign.map(({ metadata }) => metadata?.name);
+      const { left, late, world } = await settled(any, quiet);
+      expect({ left, late }).toEqual({ left: [], late: [] });
+      expect(
+        world.store
+          .allJobs()
+          .filter(({ metadata }) => foreign.includes(metadata?.name))
+          .map(({ metadata }) => metadata?.annotations),
+      ).toEqual(any.foreign.map(({ metadata }) => metadata?.annotations));
+    }),
+    { numRuns: 40 },
+  );
 });

@@ -1,0 +1,138 @@
+// What goes on by itself around a reconciler, under the virtual clock: the job controller ends what was stopped, Terrakube
+// lets steps follow their jobs, sends a step again and sweeps its queue, and executors run.
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
+import { jobName } from '../../lib/domain/job-name.ts';
+import { hasEnded } from '../../lib/domain/next-start.ts';
+import { isOpenStep } from '../../lib/domain/terrakube-job.ts';
+import { INSTALLATION, ids, kubernetesJob } from './builders.ts';
+import { type PodLook, podOf, running } from './observe-world.ts';
+import type { ReconcileWorld } from './reconcile-world.ts';
+
+/** A pod as the job controller names it. */
+export const podFor = (look: PodLook = {}): V1Pod => {
+  const { of = ids(), start = 1 } = look;
+  return podOf({ name: `${jobName(of, INSTALLATION, start)}-abcde`, ...look });
+};
+
+type Parts = Pick<ReconcileWorld, 'store' | 'cluster' | 'terrakube' | 'clock'>;
+
+/** A stopped Job is `Failed` a second later, and its pod is gone. */
+export function runJobController({ store, cluster, clock }: Parts): void {
+  const end = (name: string, uid: string | undefined): void => {
+    const job = store.allJobs().find(({ metadata }) => metadata?.name === name && metadata.uid === uid);
+    if (!job || hasEnded(job)) return;
+    const pods = cluster.allPods().filter(({ metadata }) => metadata?.ownerReferences?.some((own) => own.uid === uid));
+    for (const { metadata } of pods) cluster.removePod(metadata?.name ?? '');
+    const condition = { status: 'True', reason: 'DeadlineExceeded', lastTransitionTime: new Date(clock.now()) };
+    store.put({ ...job, status: { failed: pods.length, conditions: [{ ...condition, type: 'Failed' }] } });
+  };
+  const stopped = new Set<string>();
+  const see = (job: V1Job | undefined): void => {
+    const { name = '', uid = '' } = job?.metadata ?? {};
+    if (job?.spec?.activeDeadlineSeconds !== 1 || job.spec.suspend === true || hasEnded(job) || stopped.has(uid))
+      return;
+    stopped.add(uid);
+    clock.at(1000, () => end(name, uid));
+  };
+  store.onJob(({ after }) => see(after));
+  for (const job of store.allJobs()) see(job);
+}
+
+/** Calls back every so often, for as long as the virtual clock goes on. */
+export function every(clock: ReconcileWorld['clock'], milliseconds: number, act: () => void): void {
+  clock.at(milliseconds, () => {
+    act();
+    every(clock, milliseconds, act);
+  });
+}
+
+/** The open steps of a job that has failed or was cancelled follow it within 3 s. */
+export function letStepsFollow({ terrakube, clock }: Parts, jobs: readonly DispatchIds[]): void {
+  every(clock, 3000, () => {
+    for (const of of jobs) {
+      const job = terrakube.job(of);
+      if (job?.status !== 'failed' && job?.status !== 'cancelled') continue;
+      for (const { id, status } of job.steps) {
+        if (status === 'pending') terrakube.changeStep({ ...of, stepId: id }, { status: job.status });
+      }
+    }
+  });
+}
+
+/** Terrakube fails a job that has not changed in its queue for 60 s; it looks every 30 s. */
+export function sweepQueue({ terrakube, clock }: Parts, jobs: readonly DispatchIds[]): readonly string[] {
+  const swept: string[] = [];
+  const seen = new Map<string, { readonly comments: string | null; readonly since: number }>();
+  const look = (of: DispatchIds): void => {
+    const job = terrakube.job(of);
+    const known = seen.get(of.jobId);
+    if (job?.status !== 'queue') seen.delete(of.jobId);
+    else if (known?.comments !== job.comments) seen.set(of.jobId, { comments: job.comments, since: clock.now() });
+  };
+  every(clock, 500, () => jobs.forEach(look));
+  every(clock, 30_000, () => {
+    for (const of of jobs) {
+      const since = seen.get(of.jobId)?.since;
+      if (since === undefined || clock.now() - since < 60_000) continue;
+      swept.push(of.jobId);
+      const steps = terrakube.job(of)?.steps ?? [];
+      terrakube.changeJob(of, {
+        status: 'failed',
+        steps: steps.map((step) => (isOpenStep(step) ? { ...step, status: 'failed' } : step)),
+      });
+    }
+  });
+  return swept;
+}
+
+/** How often a step was dispatched, by its Jobs. */
+export interface Dispatched {
+  readonly names: readonly string[];
+}
+
+/**
+ * Terrakube sends the step of a job that reads `pending` again after two seconds, and dispatch makes its next Job, whose
+ * executor reports and ends.
+ */
+export function sendAgain({ store, cluster, terrakube, clock }: Parts, steps: readonly DispatchIds[]): Dispatched {
+  const names: string[] = [];
+  const run = (of: DispatchIds): void => {
+    const job = terrakube.job(of);
+    if (job?.status !== 'pending' || !job.comments?.startsWith('fresh ') || !job.comments.includes(of.stepId)) return;
+    terrakube.changeJob(of, { status: 'queue' });
+    const start =
+      1 + store.allJobs().filter(({ metadata }) => metadata?.name?.startsWith(jobName(of, INSTALLATION, 1))).length;
+    const name = jobName(of, INSTALLATION, start);
+    const made = kubernetesJob({ of, start });
+    const own = { ...made, metadata: { ...made.metadata, uid: `uid-of-${name}` }, status: { active: 1, ready: 1 } };
+    const pod = podFor({ of, start, status: running(clock.now()) });
+    names.push(name);
+    store.put(own);
+    cluster.putPod({
+      ...pod,
+      metadata: {
+        ...pod.metadata,
+        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: `uid-of-${name}` }],
+      },
+    });
+    clock.at(1000, () => {
+      terrakube.changeStep(of, { status: 'running', output: 'https://log' });
+      terrakube.changeJob(of, { status: 'running' });
+    });
+    clock.at(5000, () => {
+      terrakube.changeStep(of, { status: 'completed' });
+      terrakube.changeJob(of, { status: 'completed' });
+      store.put({
+        ...own,
+        status: {
+          succeeded: 1,
+          conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: new Date(clock.now()) }],
+        },
+      });
+      cluster.removePod(pod.metadata?.name ?? '');
+    });
+  };
+  every(clock, 2000, () => steps.forEach(run));
+  return { names };
+}
