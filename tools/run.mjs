@@ -26,10 +26,12 @@ const commands = {
     [bin('knip/bin/knip.js')],
   ],
   build: [['tools/build.ts']],
+  package: [['tools/package.ts']],
   cli: [['cli/main.ts']],
   bench: [['bench/post-to-job.ts']],
   'bench:dispatch-rate': [['bench/dispatch-rate.ts']],
   'bench:status': [['bench/status-to-terrakube.ts']],
+  'bench:cost': [['bench/cost.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
 

@@ -71,7 +71,7 @@ test('loading a bundle loads neither undici nor http2 nor child_process of Node'
 });
 
 test('a bundle over its budget, and one without a budget, are named', () => {
-  const file = { name: 'index.cjs', bytes: 9e6, deflatedBytes: 9e5, packages: [] };
+  const file = { name: 'index.cjs', bytes: 9e6, deflatedBytes: 9e5, packages: [], packageFolders: [] };
 
   expect(
     overBudget(
