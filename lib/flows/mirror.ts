@@ -10,6 +10,8 @@ import type { ListedTerrakubeJob } from '../domain/terrakube-job.ts';
 export interface Ring {
   readonly name: string;
   readonly final?: V1Job;
+  /** A pod of the Job has left; it may still be there for a moment, and nothing is said before it is gone. */
+  readonly isEarly?: boolean;
 }
 
 /** What is known. */
@@ -34,6 +36,14 @@ export function createMirror(worlds: Worlds, installation: Installation): Mirror
   const jobs = new Map<string, V1Job>(worlds.jobs.map((job) => [nameOf(job), job]));
   const arePodsSeen = worlds.pods !== 'forbidden';
   const pods = new Map<string, V1Pod>(arePodsSeen ? worlds.pods.map((pod) => [nameOf(pod), pod]) : []);
+  /** Jobs that were deleted, by their last documents: their pods may outlive them for their grace period. */
+  const gone = new Map<string, V1Job>();
+  const leave = (name: string, pod: V1Pod): Ring | undefined => {
+    if (jobs.has(name)) return { name };
+    // Of a Job that nobody here has seen its pod's labels say whose it was.
+    const final = gone.get(name) ?? { metadata: { name, labels: pod.metadata?.labels ?? {} } };
+    return isOurs(final, installation) ? { name, final, isEarly: true } : undefined;
+  };
   const mirror: Mirror = {
     terrakube: new Map(worlds.terrakube),
     events: worlds.events,
@@ -46,18 +56,23 @@ export function createMirror(worlds: Worlds, installation: Installation): Mirror
       const before = jobs.get(name);
       if (kind === 'deleted') {
         jobs.delete(name);
+        gone.set(name, job);
         return { name, final: job };
       }
+      gone.delete(name);
       jobs.set(name, job);
       return before !== undefined && wordsOf(before) === wordsOf(job) ? undefined : { name };
     },
     takePod(kind, pod) {
       const name = nameOf(pod);
       const before = pods.get(name);
-      if (kind === 'deleted') pods.delete(name);
-      else pods.set(name, pod);
       const jobName = jobNameOfPod(name);
-      const isNews = kind === 'deleted' || before === undefined || wordsOf(before) !== wordsOf(pod);
+      if (kind === 'deleted') {
+        pods.delete(name);
+        return jobName === undefined ? undefined : leave(jobName, pod);
+      }
+      pods.set(name, pod);
+      const isNews = before === undefined || wordsOf(before) !== wordsOf(pod);
       return isNews && jobName !== undefined && jobs.has(jobName) ? { name: jobName } : undefined;
     },
     replaceJobs: (listed) => replace(jobs, listed, mirror.takeJob),

@@ -37,21 +37,23 @@ export interface Watching {
 const STREAM_LASTS: Seconds = seconds(20);
 /** After a watch that could not be opened. */
 const AGAIN_AFTER: DurationMs = durationMs(1000);
+/** A pod leaves the watch when it has ended; the kubelet removes one that was deleted a moment later. */
+const POD_IS_GONE_AFTER: readonly DurationMs[] = [2000, 10_000].map(durationMs);
 
 /** Starts to watch. It ends by itself at `until`. */
 export function watchWorlds(deps: WatchDeps, plan: WatchPlan): Watching {
-  const { cluster } = deps;
+  const { cluster, clock } = deps;
   const { mirror, labelSelector, ring } = plan;
-  const ringAll = (rings: readonly Ring[]): void => rings.forEach(ring);
   const ringOne = (one: Ring | undefined): void => {
-    if (one) ring(one);
+    if (one?.isEarly) for (const pause of POD_IS_GONE_AFTER) void clock.sleep(pause).then(() => ring(one));
+    else if (one) ring(one);
   };
   const jobs = follow<V1Job>(deps, plan, {
     version: plan.jobsVersion,
     open: (request) => cluster.watchJobs(request),
     list: () => cluster.snapshotJobs(labelSelector),
     take: (kind, job) => ringOne(mirror.takeJob(kind, job)),
-    replace: (items) => ringAll(mirror.replaceJobs(items)),
+    replace: (items) => mirror.replaceJobs(items).forEach(ringOne),
   });
   if (plan.podsVersion === undefined) return jobs;
   const pods = follow<V1Pod>(deps, plan, {
@@ -59,7 +61,7 @@ export function watchWorlds(deps: WatchDeps, plan: WatchPlan): Watching {
     open: (request) => cluster.watchPods(request),
     list: () => cluster.snapshotPods(labelSelector),
     take: (kind, pod) => ringOne(mirror.takePod(kind, pod)),
-    replace: (items) => ringAll(mirror.replacePods(items)),
+    replace: (items) => mirror.replacePods(items).forEach(ringOne),
   });
   return {
     stop() {
