@@ -2,12 +2,15 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createKubernetesJobs } from '../../lib/clients/kubernetes-jobs.ts';
+import { createKubernetesReconciler } from '../../lib/clients/kubernetes-reconciler.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
-import { epochMs } from '../../lib/domain/time.ts';
+import { epochMs, seconds } from '../../lib/domain/time.ts';
 import { buildControlPlane } from '../../local/control-plane/build.ts';
 import { type ControlPlane, startControlPlane } from '../../local/control-plane/control-plane.ts';
 import { executorSettings, INSTALLATION, ids, payload } from '../support/builders.ts';
+import { createClusterClient } from '../support/cluster-client.ts';
 import { createDispatchWorld } from '../support/dispatch-world.ts';
+import { createClusterWorld } from '../support/reconciler-worlds.ts';
 
 let controlPlane: ControlPlane;
 beforeAll(async () => {
@@ -49,4 +52,45 @@ test('an API server that is restarted in the middle loses no step and doubles no
   expect(found.map(({ metadata }) => metadata?.name).sort()).toEqual(
     steps.map((of) => jobName(of, INSTALLATION, 1)).sort(),
   );
+});
+
+test('a watch goes on after the restart from where it was, and misses nothing', { timeout: 120_000 }, async () => {
+  const { url, caPem, tokens } = controlPlane;
+  const address = { endpoint: url, caPem };
+  const cluster = createKubernetesReconciler({
+    cluster: { get: async () => address, forget: () => false },
+    token: { get: async () => tokens.admin, forget: () => undefined },
+    namespace: 'terrakube',
+    now: () => epochMs(Date.now()),
+    timeoutMs: 3000,
+  });
+  const seen: string[] = [];
+  const versions: (string | undefined)[] = [];
+  const watch = (resourceVersion: string) =>
+    cluster.watchJobs({
+      labelSelector: 'app=watched',
+      resourceVersion,
+      timeout: seconds(60),
+      onChange: ({ kind, object }) => {
+        seen.push(`${kind} ${object.metadata?.name}`);
+        versions.push(object.metadata?.resourceVersion);
+      },
+    });
+  const create = async (name: string): Promise<void> => {
+    const client = createClusterClient({ url, caPem, token: tokens.admin });
+    await createClusterWorld(client, 'terrakube').createJob(name, { app: 'watched' });
+    client.close();
+  };
+  const first = watch((await cluster.snapshotJobs('app=watched')).resourceVersion);
+  await create('before');
+  await expect.poll(() => seen).toContain('changed before');
+  await controlPlane.restart();
+  const end = await first.ended;
+  if (end.kind === 'expired') throw new Error('the server has forgotten a version of this minute');
+  await create('after');
+  const second = watch(end.resourceVersion);
+  await expect.poll(() => seen, { timeout: 10_000 }).toContain('changed after');
+  second.close();
+  expect(await second.ended).toMatchObject({ kind: 'closed' });
+  expect(versions).toEqual([...new Set(versions)]);
 });
