@@ -146,13 +146,16 @@ export const mayFollow = (seen: Case): boolean =>
 /** A verdict is dated by the API server's clock, a request for a fresh payload by a Lambda's. */
 const CLOCK_TOLERANCE_MS = 2000;
 
-/** The recorded restart was carried out: the Job says so, or a fresh payload was asked for after the verdict. */
-export function isRestarted({ facts, job, ids, intent }: Case): boolean {
-  const askedAt = startRecord(job?.comments ?? null, ids.stepId)?.askedAt;
+/**
+ * The recorded restart was carried out: the Job says so, or a fresh payload was asked for after the verdict, for a later
+ * start than this one. The one that this Job was made for may have been asked for just before it was judged.
+ */
+export function isRestarted({ facts, job, ids, intent, outcome }: Case): boolean {
+  const record = startRecord(job?.comments ?? null, ids.stepId);
   const judgedAt = parseIsoTime(intent?.at ?? '');
+  const isLater = record !== undefined && (outcome.kind === 'missing' || record.start > outcome.start);
   return (
-    facts.isRestarted === true ||
-    (askedAt !== undefined && judgedAt !== undefined && askedAt + CLOCK_TOLERANCE_MS >= judgedAt)
+    facts.isRestarted === true || (isLater && judgedAt !== undefined && record.askedAt + CLOCK_TOLERANCE_MS >= judgedAt)
   );
 }
 

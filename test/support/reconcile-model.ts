@@ -5,7 +5,7 @@ import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
 import { hasEnded } from '../../lib/domain/next-start.ts';
 import { isOpenStep } from '../../lib/domain/terrakube-job.ts';
-import { INSTALLATION, ids, kubernetesJob } from './builders.ts';
+import { INSTALLATION, ids, kubernetesJob, NOON } from './builders.ts';
 import { type PodLook, podOf, running } from './observe-world.ts';
 import type { ReconcileWorld } from './reconcile-world.ts';
 
@@ -86,53 +86,79 @@ export function sweepQueue({ terrakube, clock }: Parts, jobs: readonly DispatchI
   return swept;
 }
 
-/** How often a step was dispatched, by its Jobs. */
-export interface Dispatched {
-  readonly names: readonly string[];
+/** What Terrakube's scheduler and dispatch do with a job that reads `pending`. */
+export interface Sending {
+  /** Time until the next Job is made, beyond Terrakube's own two seconds. */
+  readonly dispatchAfterMs?: number;
+  /** What becomes of the executor of that Job. */
+  readonly executor?: 'reports' | 'isRefused';
 }
 
 /**
- * Terrakube sends the step of a job that reads `pending` again after two seconds, and dispatch makes its next Job, whose
- * executor reports and ends.
+ * Terrakube sends the step of a job that reads `pending` again, and dispatch makes its next Job.
+ *
+ * @returns the names of the Jobs that were made, as it goes on.
  */
-export function sendAgain({ store, cluster, terrakube, clock }: Parts, steps: readonly DispatchIds[]): Dispatched {
+export function sendAgain(world: Parts, steps: readonly DispatchIds[], sending: Sending = {}): readonly string[] {
+  const { store, terrakube, clock } = world;
   const names: string[] = [];
-  const run = (of: DispatchIds): void => {
-    const job = terrakube.job(of);
-    if (job?.status !== 'pending' || !job.comments?.startsWith('fresh ') || !job.comments.includes(of.stepId)) return;
-    terrakube.changeJob(of, { status: 'queue' });
-    const start =
-      1 + store.allJobs().filter(({ metadata }) => metadata?.name?.startsWith(jobName(of, INSTALLATION, 1))).length;
-    const name = jobName(of, INSTALLATION, start);
-    const made = kubernetesJob({ of, start });
-    const own = { ...made, metadata: { ...made.metadata, uid: `uid-of-${name}` }, status: { active: 1, ready: 1 } };
-    const pod = podFor({ of, start, status: running(clock.now()) });
-    names.push(name);
-    store.put(own);
-    cluster.putPod({
-      ...pod,
-      metadata: {
-        ...pod.metadata,
-        ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: `uid-of-${name}` }],
-      },
-    });
-    clock.at(1000, () => {
-      terrakube.changeStep(of, { status: 'running', output: 'https://log' });
-      terrakube.changeJob(of, { status: 'running' });
-    });
-    clock.at(5000, () => {
-      terrakube.changeStep(of, { status: 'completed' });
-      terrakube.changeJob(of, { status: 'completed' });
-      store.put({
-        ...own,
-        status: {
-          succeeded: 1,
-          conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: new Date(clock.now()) }],
-        },
-      });
-      cluster.removePod(pod.metadata?.name ?? '');
-    });
+  const isStep = (of: DispatchIds): boolean =>
+    terrakube.job(of)?.steps.find(({ status }) => status === 'pending' || status === 'running')?.id === of.stepId;
+  const dispatch = (of: DispatchIds): void => {
+    const first = jobName(of, INSTALLATION, 1);
+    const start = 1 + store.allJobs().filter(({ metadata }) => metadata?.name?.startsWith(first)).length;
+    names.push(jobName(of, INSTALLATION, start));
+    if (sending.executor === 'isRefused') refusePod(world, of, start);
+    else runExecutor(world, of, start);
   };
-  every(clock, 2000, () => steps.forEach(run));
-  return { names };
+  every(clock, 2000, () => {
+    for (const of of steps) {
+      const job = terrakube.job(of);
+      if (job?.status !== 'pending' || !job.comments?.startsWith('fresh ') || !isStep(of)) continue;
+      terrakube.changeJob(of, { status: 'queue' });
+      clock.at(sending.dispatchAfterMs ?? 0, () => dispatch(of));
+    }
+  });
+  return names;
+}
+
+/** A Job of a later start; all objects of one start have uids of their own. */
+const laterJob = (of: DispatchIds, start: number, now: number): V1Job => {
+  const made = kubernetesJob({ of, start });
+  const uid = `uid-of-${made.metadata?.name}`;
+  return { ...made, metadata: { ...made.metadata, uid, creationTimestamp: new Date(now) } };
+};
+
+const podOfJob = ({ metadata }: V1Job, look: PodLook): V1Pod => {
+  const pod = podFor(look);
+  const owner = { apiVersion: 'batch/v1', kind: 'Job', name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
+  return { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
+};
+
+/** Its executor reports, runs for four seconds, and ends well. */
+function runExecutor({ store, cluster, terrakube, clock }: Parts, of: DispatchIds, start: number): void {
+  const job = laterJob(of, start, clock.now());
+  const pod = podOfJob(job, { of, start, status: running(clock.now() - NOON) });
+  store.put({ ...job, status: { active: 1, ready: 1 } });
+  cluster.putPod(pod);
+  clock.at(1000, () => {
+    terrakube.changeStep(of, { status: 'running', output: 'https://log' });
+    terrakube.changeJob(of, { status: 'running' });
+  });
+  clock.at(5000, () => {
+    terrakube.changeStep(of, { status: 'completed' });
+    terrakube.changeJob(of, { status: 'completed' });
+    const ended = { type: 'Complete', status: 'True', lastTransitionTime: new Date(clock.now()) };
+    store.put({ ...job, status: { succeeded: 1, conditions: [ended] } });
+    cluster.removePod(pod.metadata?.name ?? '');
+  });
+}
+
+/** Its pod is refused by the kubelet: another start may fare better. */
+function refusePod({ store, cluster, clock }: Parts, of: DispatchIds, start: number): void {
+  const job = laterJob(of, start, clock.now());
+  const status = { phase: 'Failed', reason: 'OutOfcpu' };
+  cluster.putPod(podOfJob(job, { of, start, nodeName: '', status }));
+  const ended = { type: 'Failed', status: 'True', lastTransitionTime: new Date(clock.now()) };
+  store.put({ ...job, status: { failed: 1, conditions: [{ ...ended, reason: 'BackoffLimitExceeded' }] } });
 }
