@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { expect, test } from 'vitest';
+import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { manifestFolder, readDocuments } from '../../local/control-plane/manifests.ts';
-import { type JsonObject, listAt, textAt } from '../../local/json.ts';
+import { type JsonObject, listAt, objectAt, textAt } from '../../local/json.ts';
+import { executorSettings, NOON, request } from '../support/builders.ts';
 
 /** The verbs of a Role, as `verb resource`. */
 function grantsOf(role: JsonObject): readonly string[] {
@@ -10,12 +13,34 @@ function grantsOf(role: JsonObject): readonly string[] {
   );
 }
 
-test('kustomization.yaml lists every manifest, the namespace first', async () => {
-  const [kustomization = {}] = await readDocuments('kustomization.yaml');
+test.each([
+  ['deploy/kubernetes', '', 'Namespace'],
+  ['deploy/kubernetes/optional', 'optional/', 'PriorityLevelConfiguration'],
+])('kustomization.yaml of %s lists every manifest, what the others need first', async (_, folder, first) => {
+  const [kustomization = {}] = await readDocuments(`${folder}kustomization.yaml`);
   const listed = listAt(kustomization, 'resources').map(String);
-  const present = (await readdir(manifestFolder)).filter((name) => name !== 'kustomization.yaml');
-  expect(listed.toSorted()).toEqual(present.toSorted());
-  expect(listed[0]).toBe('namespace.yaml');
+  const present = (await readdir(path.join(manifestFolder, folder))).filter((name) => name.endsWith('.yaml'));
+  expect(['kustomization.yaml', ...listed].toSorted()).toEqual(present.toSorted());
+  const [object = {}] = await readDocuments(`${folder}${listed[0]}`);
+  expect(textAt(object, 'kind')).toBe(first);
+});
+
+test('no executor reaches the credentials of its node, and nobody reaches an executor', async () => {
+  const [policy = {}] = await readDocuments('network-policy.yaml');
+  const pod = buildJob({ request: request(), settings: executorSettings(), installation: 'x', start: 1, now: NOON });
+  expect(pod.spec?.template.metadata?.labels).toMatchObject(objectAt(policy, 'spec', 'podSelector', 'matchLabels'));
+  expect(policy['spec']).toMatchObject({
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: [],
+    egress: [
+      {
+        to: [
+          { ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.169.254/32'] } },
+          { ipBlock: { cidr: '::/0', except: ['fd00:ec2::254/128'] } },
+        ],
+      },
+    ],
+  });
 });
 
 /** What a client says that it uses, itself or through the calls about Jobs that clients share. */
