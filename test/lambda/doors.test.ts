@@ -194,6 +194,41 @@ describe('dispatch', () => {
   });
 });
 
+describe('reconcile', () => {
+  let running: RunningStack;
+  beforeAll(async () => {
+    running = await startRunningStack({ functionSettings: { WatchWhenIdle: 'false' } });
+  });
+  afterAll(() => running.stack.close());
+
+  test.each(filesOf('reconcile'))(
+    'reads both worlds when %s comes, and ends when there is nothing to watch',
+    async (file) => {
+      const result = await running.stack.lambda.invoke('reconcile', JSON.parse(read(file)));
+
+      expect(result).toEqual({ status: 200, payload: 'null' });
+      expect(running.logs.filter(({ level }) => level === 'ERROR' || level === 'WARN')).toEqual([]);
+      expect(running.logs).toContainEqual(expect.objectContaining({ ActiveJobs: 0, StopsHeldBack: 0 }));
+    },
+  );
+
+  test('fails when a world cannot be read', async () => {
+    const broken = await startRunningStack({ functionSettings: { TerrakubeApiUrl: 'http://127.0.0.1:9' } });
+    try {
+      const result = await broken.stack.lambda.invoke('reconcile', JSON.parse(read('reconcile.schedule.json')));
+
+      expect(result).toMatchObject({ status: 200, functionError: 'Unhandled' });
+      expect(broken.logs).toContainEqual(expect.objectContaining({ level: 'ERROR', code: 'terrakubeUnavailable' }));
+    } finally {
+      await broken.stack.close();
+    }
+  });
+
+  test('has an event file', () => {
+    expect(filesOf('reconcile')).toEqual(['reconcile.schedule.json']);
+  });
+});
+
 const freshToken = async ({ internalSecret }: RunningStack['stack']): Promise<string> => {
   const key = internalSecretKey(internalSecret);
   if ('problem' in key) throw new Error(key.problem);
