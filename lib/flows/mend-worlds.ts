@@ -48,12 +48,15 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<Tally
       if (ring.final === undefined || !memory.isSettled(ring.final)) hand.answer(ring);
     },
   });
-  const looks = lookAtTerrakube(deps, mirror);
+  const plan = (): void => {
+    if (clock.now() < until) planAgain(deps, mirror, hand);
+  };
+  const looks = lookAtTerrakube(deps, mirror, plan);
   while (clock.now() < until) {
     if (!watchesWhenIdle && hand.isIdle() && mirror.jobs().every(hasEnded)) break;
     await clock.sleep(TICK);
     looks.ifDue();
-    if (clock.now() < until) planAgain(deps, mirror, hand);
+    plan();
   }
   watching.stop();
   const left = elapsedMs(clock.now(), mending.atTheLatest);

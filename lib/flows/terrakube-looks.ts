@@ -20,19 +20,21 @@ export interface TerrakubeLookDeps extends ReadDeps {
 
 /** The looks of a run. */
 export interface TerrakubeLooks {
-  /** Looks if it is time and no look is under way; what is seen stands in the mirror a moment later. */
+  /** Looks if it is time and no look is under way. */
   ifDue(): void;
 }
 
 const BEFORE_IT_RUNS: DurationMs = durationMs(2000);
+/** Who asks comes every second, more or less: a look that is not due by a hair would come a second late. */
+const SLACK_MS = 100;
 
-/** Starts with the looks, the first of them in two seconds. */
-export function lookAtTerrakube(deps: TerrakubeLookDeps, mirror: Mirror): TerrakubeLooks {
+/** Starts with the looks, the first of them in two seconds. @param seen called when the mirror shows what a look has seen. */
+export function lookAtTerrakube(deps: TerrakubeLookDeps, mirror: Mirror, seen: () => void): TerrakubeLooks {
   const { clock } = deps;
   let lookedAt: EpochMs = clock.now();
   let lookedAtAllAt: EpochMs = clock.now();
   let isLooking = false;
-  const isDue = (at: EpochMs, every: DurationMs): boolean => elapsedMs(at, clock.now()) >= every;
+  const isDue = (at: EpochMs, every: DurationMs): boolean => elapsedMs(at, clock.now()) >= every - SLACK_MS;
   return {
     ifDue() {
       const isAllDue = isDue(lookedAtAllAt, deps.cancelPoll);
@@ -40,14 +42,16 @@ export function lookAtTerrakube(deps: TerrakubeLookDeps, mirror: Mirror): Terrak
       lookedAt = clock.now();
       if (isAllDue) lookedAtAllAt = clock.now();
       isLooking = true;
-      void look(deps, mirror, isAllDue).finally(() => {
+      void look(deps, mirror, isAllDue).then((isNews) => {
         isLooking = false;
+        // An executor that starts may set a cancelled job running at any moment.
+        if (isNews) seen();
       });
     },
   };
 }
 
-async function look(deps: TerrakubeLookDeps, mirror: Mirror, isAll: boolean): Promise<void> {
+async function look(deps: TerrakubeLookDeps, mirror: Mirror, isAll: boolean): Promise<boolean> {
   const { log, errorFields, terrakubeJobs, memory, cluster } = deps;
   const unsettled = mirror.jobs().filter((job) => !memory.isSettled(job));
   const starting = unsettled.filter((job) => !hasEnded(job) && !isRunning(mirror, job));
@@ -56,8 +60,10 @@ async function look(deps: TerrakubeLookDeps, mirror: Mirror, isAll: boolean): Pr
     const jobs = jobIds.length === 0 ? new Map() : await terrakubeJobs.listJobs(jobIds);
     for (const jobId of jobIds) mirror.terrakube.set(jobId, jobs.get(jobId) ?? 'notFound');
     if (isAll && starting.length > 0) mirror.events = await cluster.listWarnings();
+    return jobIds.length > 0;
   } catch (error) {
     log.warn('look failed', errorFields(error));
+    return false;
   }
 }
 
