@@ -31,7 +31,7 @@ test('a Job that is deleted while its executor runs is told once the pod is gone
   await world.clock.pass(20_000);
   expect(world.terrakube.job(ids())?.status).toBe('running');
   // It has ended, and is still there for a moment.
-  world.cluster.putPod({ ...pod, status: terminated('Error', 143) });
+  world.cluster.putPod({ ...pod, status: terminated('Error', 143) ?? {} });
   await world.clock.pass(1000);
   world.cluster.removePod(`${NAME}-x7k2p`);
   await world.clock.pass(5000);
