@@ -5,10 +5,10 @@ import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import { jobOutcome } from '../../lib/domain/job-outcome.ts';
 import { idsOfJob } from '../../lib/domain/next-start.ts';
 import type { PlannedAction, PlanSettings, Worlds } from '../../lib/domain/plan-types.ts';
-import { isDeed } from '../../lib/domain/reconcile-due.ts';
 import { planReconcile, targetKey } from '../../lib/domain/reconcile-plan.ts';
 import { findStep } from '../../lib/domain/terrakube-job.ts';
 import { readWorlds } from '../../lib/flows/read-worlds.ts';
+import { planPass } from '../../lib/flows/reconcile.ts';
 import { INSTALLATION } from '../support/builders.ts';
 import { letStepsFollow, runJobController, sendAgain } from '../support/reconcile-model.ts';
 import { createReconcileWorld } from '../support/reconcile-world.ts';
@@ -143,8 +143,7 @@ async function settled(any: AnyWorld, settings: PlanSettings) {
   // Lists have neither pods that have ended nor Events that are no warnings; whoever acts reads them.
   const { cluster } = world;
   const read = { ...(await readWorlds(deps)), pods: cluster.allPods(), events: cluster.allEvents() };
-  const left = planReconcile(read, settings).filter(({ action }) => isDeed(action));
-  return { left, late: world.writes.slice(written), world };
+  return { left: planPass(settings, read).deeds, late: world.writes.slice(written), world };
 }
 
 /** The ids of all steps that have Jobs. */
