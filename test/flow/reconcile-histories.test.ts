@@ -124,7 +124,12 @@ describe('a run sees nothing unfinished, and a Job is created a second later', (
 });
 
 describe("the Job of a job's next step is created while a run reads both worlds", () => {
-  const plan = endedJob({ ended: 'Complete' });
+  const ended = endedJob({ ended: 'Complete' });
+  const annotations = {
+    ...ended.metadata?.annotations,
+    'terrakube.io/payload-deleted-at': new Date(NOON).toISOString(),
+  };
+  const plan = { ...ended, metadata: { ...ended.metadata, annotations } };
   const steps = [step({ status: 'completed' }), laterStep({ status: 'running' })];
   /** Nothing has a Job but the plan, which is done; the apply's Job comes after this call. */
   function racing(call: string, number = 1): ReconcileWorld {
