@@ -14,8 +14,8 @@ export interface Certificates {
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Makes a new authority and a server certificate of it. */
-export async function makeCertificates(): Promise<Certificates> {
+/** Makes a new authority and a server certificate of it, for these names and for 127.0.0.1. */
+export async function makeCertificates(names: readonly string[] = ['localhost']): Promise<Certificates> {
   const validity = { notBeforeDate: new Date(Date.now() - dayMs), notAfterDate: new Date(Date.now() + dayMs) };
   const common = { keyType: 'ec', algorithm: 'sha256', ...validity } as const;
   const authority = await generate([{ name: 'commonName', value: 'stand-in cluster CA' }], {
@@ -34,10 +34,7 @@ export async function makeCertificates(): Promise<Certificates> {
       { name: 'extKeyUsage', serverAuth: true },
       {
         name: 'subjectAltName',
-        altNames: [
-          { type: 2, value: 'localhost' },
-          { type: 7, ip: '127.0.0.1' },
-        ],
+        altNames: [...names.map((value) => ({ type: 2, value }) as const), { type: 7, ip: '127.0.0.1' }],
       },
     ],
   });

@@ -4,12 +4,11 @@
  */
 
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createClusterApi } from '../kubelet/api.ts';
-import { listen } from '../lambda/listen.ts';
 import type { ControlPlanePrograms } from './build.ts';
 import { apiServerFlags, controllerFlags, etcdAddress, etcdFlags, webhookFlags } from './flags.ts';
+import { freePort } from './free-port.ts';
 import type { Tokens } from './identities.ts';
 import { createNamespace } from './namespace.ts';
 import { type Program, type RunningPrograms, startPrograms } from './programs.ts';
@@ -120,11 +119,4 @@ function controllerPrograms(folder: StateFolder, programs: ControlPlanePrograms)
   const kubeconfig = `=${join(folder.dir, files.controllers)}`;
   const who = ['--kubeconfig', '--authentication-kubeconfig', '--authorization-kubeconfig'];
   return [{ file: programs.controllers, args: [...controllerFlags(folder), ...who.map((flag) => flag + kubeconfig)] }];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
