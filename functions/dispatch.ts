@@ -10,6 +10,7 @@ import { createTerrakubeApi } from '../lib/clients/terrakube-api.ts';
 import { loadDispatchConfig } from '../lib/config.ts';
 import { createDoor, errorFields, type Handle, type Handler } from '../lib/door.ts';
 import { settleMessage } from '../lib/flows/settle-message.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import { parseDispatchMessage, parseQueueEvent } from '../lib/schemas/queue-record.ts';
 
 const config = loadDispatchConfig(process.env);
@@ -23,6 +24,7 @@ const deps = {
   ...config,
   clock,
   errorFields,
+  metrics: createMetrics({ installation: process.env['MetricsInstallation'], clock }),
   random: Math.random,
   jobs: createKubernetesJobs({ ...createEksSignIn(config), namespace: executor.namespace, now }),
   terrakube: createTerrakubeApi({ apiUrl, secret: createSecret(config.internalSecret, aws), now }),

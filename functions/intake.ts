@@ -8,9 +8,10 @@ import { createSecret } from '../lib/clients/secrets.ts';
 import { createSystemClock } from '../lib/clients/system.ts';
 import { loadIntakeConfig } from '../lib/config.ts';
 import { DispatcherError } from '../lib/domain/errors.ts';
-import { type HttpAnswer, refusal } from '../lib/domain/http.ts';
+import { answerMetrics, type HttpAnswer, refusal } from '../lib/domain/http.ts';
 import { createDoor, errorFields, type Handler } from '../lib/door.ts';
 import { type AcceptResult, acceptJob } from '../lib/flows/accept-job.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import type { Log } from '../lib/ports.ts';
 import { parseHttpEvent } from '../lib/schemas/http-event.ts';
 import { readIds } from '../lib/schemas/payload-ids.ts';
@@ -20,6 +21,7 @@ const clock = createSystemClock();
 const secret = createSecret(config.auth.secret, config.aws);
 const verifier = config.auth.mode === 'jwt' ? createDispatchToken(secret) : createPathSecret(secret);
 const sqs = createSqs({ region: config.aws.region, credentials: () => Promise.resolve(config.aws.credentials) });
+const metrics = createMetrics({ installation: process.env['MetricsInstallation'], clock });
 const deps = { queue: createJobQueue(sqs, config.queueUrl), authMode: config.auth.mode, verifier, readIds };
 
 /** The handler that template.yaml names. */
@@ -36,6 +38,7 @@ export const handler: Handler<APIGatewayProxyResult> = createDoor('intake', asyn
     bytes: request.body.byteLength,
     durationMs: clock.now() - startedAt,
   });
+  metrics.put(...answerMetrics(answer));
   return gatewayAnswer(answer);
 });
 

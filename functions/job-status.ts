@@ -10,6 +10,7 @@ import { loadJobStatusConfig } from '../lib/config.ts';
 import { DispatcherError } from '../lib/domain/errors.ts';
 import { createDoor, errorFields, type Handle, type Handler } from '../lib/door.ts';
 import { observeAll } from '../lib/flows/observe-all.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import { readJobStatusEvent } from '../lib/schemas/job-status-event.ts';
 
 const config = loadJobStatusConfig(process.env);
@@ -21,6 +22,7 @@ const deps = {
   clock,
   errorFields,
   cluster: createKubernetesObserver({ ...createEksSignIn(config), namespace, now }),
+  metrics: createMetrics({ installation: process.env['MetricsInstallation'], clock }),
   terrakube: createTerrakubeApi({ apiUrl, secret: createSecret(config.internalSecret, aws), now }),
 };
 

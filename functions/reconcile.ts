@@ -18,7 +18,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import { readQueueBody } from '../lib/schemas/queue-body.ts';
 
 const config = loadReconcileConfig(process.env);
-const { aws, terrakubeApiUrl: apiUrl, namespace, installation, deadLetterQueueUrl: queueUrl } = config;
+const { aws, terrakubeApiUrl: apiUrl, namespace, deadLetterQueueUrl: queueUrl } = config;
 const clock = createSystemClock();
 const { now } = clock;
 const terrakubeCall = createTerrakubeCall({ apiUrl, secret: createSecret(config.internalSecret, aws), now });
@@ -36,7 +36,7 @@ const deps = {
   terrakube: createTerrakube(terrakubeCall),
   terrakubeJobs: createTerrakubeJobs(terrakubeCall),
   deadLetters: createDeadLetters({ queueUrl, load: loadQueue }),
-  metrics: createMetrics({ installation, clock, write: (line) => process.stdout.write(`${line}\n`) }),
+  metrics: createMetrics({ installation: process.env['MetricsInstallation'], clock }),
 };
 
 /** Runs once. It fails at its end when something could not be done, so that an alarm sees it. */

@@ -3,7 +3,7 @@
 import type { CoreV1Event, V1Job, V1Pod, V1Secret } from '@kubernetes/client-node';
 import type { ApiRefusal } from './domain/create-answer.ts';
 import type { DispatchIds } from './domain/dispatch-request.ts';
-import type { MetricName } from './domain/metric-names.ts';
+import type { MetricValues } from './domain/metric-names.ts';
 import type { RecordedVerdict } from './domain/recorded-verdict.ts';
 import type { ListedTerrakubeJob, TerrakubeJob } from './domain/terrakube-job.ts';
 import type { DurationMs, EpochMs, Seconds } from './domain/time.ts';
@@ -172,8 +172,12 @@ export interface DeadLetters {
 
 /** Numbers over time: one line of CloudWatch's embedded metric format for each call. */
 export interface Metrics {
-  /** Puts the values of one moment; a count of 0 is worth putting where an alarm waits for it. */
-  put(values: Partial<Readonly<Record<MetricName, number>>>): void;
+  /**
+   * Puts the values of one moment; a count of 0 is worth putting where an alarm waits for it.
+   *
+   * @param reason puts them by reason, too. One of a known set, never free text: each value is a metric that is paid for.
+   */
+  put(values: MetricValues, reason?: string): void;
 }
 
 /** Verifies the bearer token of a dispatch POST. */

@@ -1,5 +1,6 @@
 // What intake answers. Terrakube sends a dispatch again after 503 or a broken connection; on everything else but 202 it
 // fails the user's job at once, and it never shows the body of an answer.
+import type { MetricValues } from './metric-names.ts';
 
 /** A dispatch POST, whatever gateway it came through. */
 export interface HttpRequest {
@@ -28,6 +29,12 @@ const statusOf = {
   method_not_allowed: 405,
   unavailable: 503,
 } as const;
+
+/** What is counted of an answer; a refusal by its code, too. */
+export function answerMetrics(answer: HttpAnswer): [MetricValues, string?] {
+  if (answer.status === 202) return [{ Accepted: 1 }];
+  return answer.status === 503 ? [{ QueueUnavailable: 1 }] : [{ Refused: 1 }, answer.code];
+}
 
 /** An error answer. The message is for the person who set up the URL; it never quotes what was sent. */
 export const refusal = (code: HttpErrorCode, message: string): HttpAnswer => ({

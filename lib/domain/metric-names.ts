@@ -19,14 +19,29 @@ export const INVARIANTS = [
 /** What must never be, and is counted when it is. */
 export type Invariant = (typeof INVARIANTS)[number];
 
-/** Metrics of this project. Durations end in `Ms`, everything else is a count. */
-export type MetricName =
-  | `Invariant${Invariant}`
-  | 'ReconcileMs'
-  | 'ActiveJobs'
-  | 'Stopped'
-  | 'StopsHeldBack'
-  | 'ToldFailed'
-  | 'Restarted'
-  | 'Annotated'
-  | 'DeadLettersUnreadable';
+/** The other metrics. Durations end in `Ms`, everything else is a count. */
+export const METRICS = [
+  'Accepted',
+  'Refused',
+  'QueueUnavailable',
+  'Dispatched',
+  'AlreadyDispatched',
+  'Skipped',
+  'Waiting',
+  'ToldFailed',
+  'Stopped',
+  'Restarted',
+  'Annotated',
+  'AcceptedToCreatedMs',
+  'ClusterToToldMs',
+  'ReconcileMs',
+  'ActiveJobs',
+  'StopsHeldBack',
+  'DeadLettersUnreadable',
+] as const;
+
+/** Metrics of this project. */
+export type MetricName = (typeof METRICS)[number] | `Invariant${Invariant}`;
+
+/** Values of one moment. */
+export type MetricValues = Partial<Readonly<Record<MetricName, number>>>;

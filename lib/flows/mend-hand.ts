@@ -1,16 +1,15 @@
 // Does one thing after the other, a few at a time. Whatever a plan says, the deed is decided by a fresh look at its one Job
 // or step, so a plan from an old list does no harm.
 import { ANNOTATION } from '../domain/job-manifest.ts';
-import type { MetricName } from '../domain/metric-names.ts';
 import { hasEnded } from '../domain/next-start.ts';
+import { observedMetrics } from '../domain/observed-metrics.ts';
 import { payloadLeft } from '../domain/payload-left.ts';
 import type { PlannedAction } from '../domain/plan-types.ts';
 import { isAbsent, isOnAbsence } from '../domain/reconcile-brake.ts';
 import { targetKey, terrakubeJobOf } from '../domain/reconcile-plan.ts';
 import { findStep, isLiveJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, isoTime } from '../domain/time.ts';
-import type { Action } from '../domain/verdict-types.ts';
-import type { Log, LogFields, ReconciledCluster } from '../ports.ts';
+import type { Log, LogFields, Metrics, ReconciledCluster } from '../ports.ts';
 import type { LookDeps } from './look-at-job.ts';
 import type { Mirror, Ring } from './mirror.ts';
 import { type Observed, observeJob, observeStep } from './observe-job.ts';
@@ -22,15 +21,9 @@ export interface HandDeps extends LookDeps {
   readonly cluster: ReconciledCluster;
   readonly memory: ReconcileMemory;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** What may be logged about an error. */
   readonly errorFields: (error: unknown) => LogFields;
-}
-
-/** What was done in a run. */
-export interface Tally {
-  /** Targets whose last look failed. */
-  readonly failed: number;
-  readonly counts: Partial<Readonly<Record<MetricName, number>>>;
 }
 
 /** Who does the work. */
@@ -44,7 +37,8 @@ export interface Hand {
   isIdle(): boolean;
   /** Takes nothing more; resolves when what is under way is done. */
   rest(): Promise<void>;
-  tally(): Tally;
+  /** How many targets there are whose last look failed. */
+  failed(): number;
 }
 
 /** One thing to do; its key tells whom it is about. */
@@ -63,17 +57,9 @@ const LONG_REST: DurationMs = durationMs(30_000);
 /** An ended Job under an ended Terrakube job: whatever was under way is over by then. */
 const SETTLED_AFTER: DurationMs = durationMs(60_000);
 
-const METRICS: Partial<Readonly<Record<Action['kind'], MetricName>>> = {
-  stop: 'Stopped',
-  fail: 'ToldFailed',
-  tell: 'ToldFailed',
-  restart: 'Restarted',
-  annotate: 'Annotated',
-};
-
 /** Creates a hand. */
 export function createHand(deps: HandDeps, mirror: Mirror): Hand {
-  const { clock, log, errorFields, memory } = deps;
+  const { clock, log, metrics, errorFields, memory } = deps;
   const looking: LookDeps = {
     ...deps,
     startsAgain: true,
@@ -83,7 +69,6 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   // A look at one Job does not know how many others seem to be gone: that is for a plan, with its brake.
   const careful: LookDeps = { ...looking, mayStop: ({ terrakube, ids }) => !isAbsent(terrakube, ids) };
   const failed = new Set<string>();
-  const counts: Partial<Record<MetricName, number>> = {};
   const restSince = new Map<string, { readonly row: number; readonly at: EpochMs; readonly rest: DurationMs }>();
   const queue = createWorkQueue(async ({ key, row, name, run }: Work): Promise<void> => {
     const startedAt = clock.now();
@@ -91,8 +76,7 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     try {
       const done = await run();
       failed.delete(key);
-      const metric = done.deed === 'done' && !isRecord(done) ? METRICS[done.action] : undefined;
-      if (metric) counts[metric] = (counts[metric] ?? 0) + 1;
+      metrics.put(...observedMetrics(done));
       if (done.deed === 'none' && settle(deps, mirror, name)) rest = LONG_REST;
       logDone(deps, name, done, elapsedMs(startedAt, clock.now()));
     } catch (error) {
@@ -130,12 +114,9 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
       queue.close();
       return queue.idle();
     },
-    tally: () => ({ failed: failed.size, counts }),
+    failed: () => failed.size,
   };
 }
-
-/** Recording that a step is to be started again is not yet a start. */
-const isRecord = ({ action, row }: Observed): boolean => action === 'restart' && row !== 10;
 
 function workFor(looking: LookDeps, deps: HandDeps, mirror: Mirror, planned: PlannedAction): Work {
   const { target, action, row } = planned;
@@ -186,7 +167,7 @@ function settle(deps: HandDeps, mirror: Mirror, name: string): boolean {
 }
 
 function logDone({ log }: HandDeps, jobName: string, done: Observed, durationMs: DurationMs): void {
-  const { row, action, deed, ...fields } = done;
+  const { row, action, deed, sinceEnd: _, ...fields } = done;
   const name = jobName === '' ? {} : { jobName };
   log.info('job observed', { ...name, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
 }

@@ -7,7 +7,7 @@ import { isDeed } from '../domain/reconcile-due.ts';
 import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs } from '../domain/time.ts';
 import { writingUntil } from './in-time.ts';
-import { createHand, type Hand, type HandDeps, type Tally } from './mend-hand.ts';
+import { createHand, type Hand, type HandDeps } from './mend-hand.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { installationSelector, type ReadWorlds, sinceOf } from './read-worlds.ts';
 import { lookAtTerrakube, type TerrakubeLookDeps } from './terrakube-looks.ts';
@@ -31,8 +31,8 @@ export interface Mending {
 
 const TICK: DurationMs = durationMs(1000);
 
-/** Works until the run's time is over, or nothing is left that could change. */
-export async function mendUntil(deps: MendDeps, mending: Mending): Promise<Tally> {
+/** Works until the run's time is over, or nothing is left that could change. @returns how many targets were left undone. */
+export async function mendUntil(deps: MendDeps, mending: Mending): Promise<number> {
   const { clock, watchesWhenIdle, memory } = deps;
   const { worlds, deeds, until } = mending;
   const mirror = createMirror(worlds, deps.installation);
@@ -63,7 +63,7 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<Tally
   // What a dead connection holds up must not hold up the run: Lambda would end it without a word.
   const isDone = await Promise.race([hand.rest().then(() => true), clock.sleep(left).then(() => false)]);
   if (!isDone) deps.log.warn('run ended before everything was done');
-  return hand.tally();
+  return hand.failed();
 }
 
 function planAgain(deps: MendDeps, mirror: Mirror, hand: Hand): void {

@@ -1,14 +1,16 @@
 // Several Jobs side by side, a few at a time: a burst of events must not become a burst on the API server. Each is
 // observed, whatever becomes of the others.
 import type { Doorbell } from '../domain/doorbell.ts';
+import { observedMetrics } from '../domain/observed-metrics.ts';
 import { elapsedMs } from '../domain/time.ts';
-import type { Log, LogFields } from '../ports.ts';
+import type { Log, LogFields, Metrics } from '../ports.ts';
 import type { LookDeps } from './look-at-job.ts';
 import { observeJob } from './observe-job.ts';
 
 /** What observing several Jobs needs. */
 export interface ObserveAllDeps extends LookDeps {
   readonly log: Log;
+  readonly metrics: Metrics;
   /** What may be logged about an error. */
   readonly errorFields: (error: unknown) => LogFields;
 }
@@ -27,10 +29,12 @@ export async function observeAll(deps: ObserveAllDeps, doorbells: readonly Doorb
 }
 
 async function observe(deps: ObserveAllDeps, { jobName, final }: Doorbell): Promise<boolean> {
-  const { log, clock, errorFields } = deps;
+  const { log, metrics, clock, errorFields } = deps;
   const startedAt = clock.now();
   try {
-    const { row, action, deed, ...fields } = await observeJob(deps, jobName, final);
+    const done = await observeJob(deps, jobName, final);
+    metrics.put(...observedMetrics(done));
+    const { row, action, deed, sinceEnd: _, ...fields } = done;
     const durationMs = elapsedMs(startedAt, clock.now());
     log.info('job observed', { jobName, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
     return true;

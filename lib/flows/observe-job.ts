@@ -3,7 +3,7 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
-import { type DurationMs, durationMs } from '../domain/time.ts';
+import { type DurationMs, durationMs, elapsedMs } from '../domain/time.ts';
 import type { Action, Verdict } from '../domain/verdict-types.ts';
 import { carryOut } from './carry-out.ts';
 import type { Deed } from './deed.ts';
@@ -19,6 +19,8 @@ export interface Observed {
   readonly outcome: string;
   readonly terrakubeJobId?: string;
   readonly stepId?: string;
+  /** Of a tell: how long before it the Job had ended, by the API server's clock. */
+  readonly sinceEnd?: DurationMs;
 }
 
 /** Kubelet, controllers and other doors change a Job several times around its start and end; three looks outlast that. */
@@ -76,7 +78,7 @@ async function observe(deps: LookDeps, { name, final, look: lookAt }: Subject): 
     const again = isWritten(action) ? await lookAt(look) : look;
     // Something changed in between: what was decided was about another world.
     const deed = again && isSame(look.verdict, again.verdict) ? await carryOut(deps, again) : 'conflict';
-    if (deed !== 'conflict' && !(deed === 'done' && isUnfinished(look))) return observed(look, deed);
+    if (deed !== 'conflict' && !(deed === 'done' && isUnfinished(look))) return observed(deps, look, deed);
     // What was read before a write that was made, or refused, is out of date.
     look = again && again !== look && !isSame(look.verdict, again.verdict) ? again : await lookAt(look);
   }
@@ -113,14 +115,20 @@ const isEarly = ({ outcome, verdict, soon }: Look): boolean =>
 const isTrace = ({ job, verdict }: Look, final: V1Job | undefined): boolean =>
   final !== undefined && job === undefined && final.status === undefined && verdict.action.kind !== 'leave';
 
-const observed = ({ ids, outcome, verdict }: Look, deed: Deed): Observed => ({
-  row: verdict.row,
-  action: verdict.action.kind,
-  deed,
-  outcome: outcomeWord(outcome),
-  terrakubeJobId: ids.jobId,
-  stepId: ids.stepId,
-});
+function observed({ cluster }: LookDeps, { ids, outcome, verdict }: Look, deed: Deed): Observed {
+  const { row, action } = verdict;
+  const shown = outcome.kind === 'missing' ? outcome.last : outcome;
+  const isTold = deed === 'done' && (action.kind === 'fail' || action.kind === 'tell');
+  return {
+    row,
+    action: action.kind,
+    deed,
+    outcome: outcomeWord(outcome),
+    terrakubeJobId: ids.jobId,
+    stepId: ids.stepId,
+    ...(isTold && shown && 'endedAt' in shown && { sinceEnd: elapsedMs(shown.endedAt, cluster.serverNow()) }),
+  };
+}
 
 function outcomeWord(outcome: Look['outcome']): string {
   const cause = outcome.kind === 'waiting' ? outcome.blocker?.cause : 'cause' in outcome ? outcome.cause : undefined;

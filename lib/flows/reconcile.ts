@@ -7,14 +7,13 @@ import { isDeed } from '../domain/reconcile-due.ts';
 import { countInvariants } from '../domain/reconcile-invariants.ts';
 import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
-import type { LogFields, Metrics } from '../ports.ts';
+import type { LogFields } from '../ports.ts';
 import type { AnsweredLetters } from './answer-dead-letters.ts';
 import { type MendDeps, mendUntil } from './mend-worlds.ts';
 import { type ReadWorlds, readEndedPods, readWorlds, unfinishedJobs } from './read-worlds.ts';
 
 /** What the reconciler needs. */
 export interface ReconcileDeps extends MendDeps {
-  readonly metrics: Metrics;
   /** True: what would be done is logged, and nothing is. */
   readonly isReportOnly: boolean;
   /** Answers the dead letters. */
@@ -65,9 +64,8 @@ async function run(deps: ReconcileDeps, startedAt: EpochMs): Promise<Reconciled>
     ReconcileMs: elapsedMs(startedAt, clock.now()),
   });
   if (deps.isReportOnly) return { failed: (await letters).failed };
-  const ending = await mendUntil(deps, { worlds, deeds: pass.deeds, until, atTheLatest });
-  metrics.put(ending.counts);
-  return { failed: ending.failed + (await letters).failed };
+  const failed = await mendUntil(deps, { worlds, deeds: pass.deeds, until, atTheLatest });
+  return { failed: failed + (await letters).failed };
 }
 
 /** Counts what the queue of dead letters says; that it cannot be read is one failure. */

@@ -5,11 +5,12 @@ import { readFailure } from '../domain/create-answer.ts';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { stepSelector } from '../domain/job-name.ts';
+import type { MetricValues } from '../domain/metric-names.ts';
 import { ATTRIBUTE, isWornOut } from '../domain/queue-message.ts';
 import { retryDelay } from '../domain/retry-delay.ts';
-import { durationMs, elapsedMs, isoTime, type Seconds, seconds } from '../domain/time.ts';
+import { type DurationMs, durationMs, elapsedMs, isoTime, type Seconds, seconds } from '../domain/time.ts';
 import { waitingLine } from '../domain/waiting.ts';
-import type { Log, LogFields, MessageHandling } from '../ports.ts';
+import type { Log, LogFields, MessageHandling, Metrics } from '../ports.ts';
 import { type DispatchDeps, type DispatchResult, dispatchJob } from './dispatch-job.ts';
 import { explainWait, keepAlive, type Waiting } from './keep-waiting.ts';
 import type { Wait, WaitResult } from './start-result.ts';
@@ -36,6 +37,7 @@ interface Unreadable {
 export interface SettleDeps extends DispatchDeps {
   readonly messages: MessageHandling;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Gives numbers from 0 up to 1: spreads messages that failed together. */
   readonly random: () => number;
   /** What may be logged about an error. */
@@ -79,6 +81,7 @@ async function settle(deps: SettleDeps, message: ReceivedMessage, request: Asked
   try {
     const startedAt = deps.clock.now();
     const result = await dispatchJob({ ...deps, jobs: watched.jobs }, request);
+    deps.metrics.put(...resultMetrics(result, elapsedMs(request.acceptedAt, deps.clock.now())));
     const fields = { ...ids, ...resultFields(result), durationMs: elapsedMs(startedAt, deps.clock.now()) };
     if (result.outcome !== 'waiting' && result.outcome !== 'retried') {
       deps.log.info('dispatch settled', fields);
@@ -92,7 +95,9 @@ async function settle(deps: SettleDeps, message: ReceivedMessage, request: Asked
     if (failure !== undefined) await waitOn(deps, watched, request, { ...failure, mayRun: false });
     const atLeast = error instanceof DispatcherError ? error.retryAfterSeconds : undefined;
     const delay = growingDelay(deps, message, atLeast === undefined ? {} : { atLeast });
-    const fields = { ...ids, outcome: 'retried', ...deps.errorFields(error) };
+    const faults = deps.errorFields(error);
+    deps.metrics.put({ Waiting: 1 }, failure?.cause ?? faults.code);
+    const fields = { ...ids, outcome: 'retried', ...faults };
     // What nobody foresaw ends on the dead-letter queue one day.
     return error instanceof DispatcherError
       ? giveBack(deps, message, request, delay, fields)
@@ -186,6 +191,24 @@ const idFields = ({ messageId }: ReceivedMessage, { ids }: Asked): LogFields => 
   terrakubeJobId: ids.jobId,
   stepId: ids.stepId,
 });
+
+/** What is counted of a result. Each delivery that waits counts, so a step that waits for long counts often. */
+function resultMetrics(result: DispatchResult, age: DurationMs): [MetricValues, string?] {
+  switch (result.outcome) {
+    case 'created':
+      return [{ Dispatched: 1, AcceptedToCreatedMs: age }];
+    case 'exists':
+      return [{ AlreadyDispatched: 1 }];
+    case 'skipped':
+      return [{ Skipped: 1 }, result.reason];
+    case 'refused':
+    case 'failed':
+      return [{ ToldFailed: 1 }, result.outcome];
+    case 'waiting':
+    case 'retried':
+      return [{ Waiting: 1 }, result.on?.cause ?? 'notCommitted'];
+  }
+}
 
 const resultFields = (result: DispatchResult): LogFields =>
   'jobName' in result

@@ -6,6 +6,7 @@ import { errorFields } from '../../lib/door.ts';
 import { observeAll } from '../../lib/flows/observe-all.ts';
 import { INSTALLATION, ids, kubernetesJob, PAYLOAD_SECRETS, terrakubeJob } from '../support/builders.ts';
 import { createInMemoryLog, type InMemoryLog } from '../support/in-memory-log.ts';
+import { createInMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { leaksIn } from '../support/leaks.ts';
 import { executing } from '../support/observe-scenes.ts';
 import { createObserveWorld, podOf, running } from '../support/observe-world.ts';
@@ -29,7 +30,14 @@ function createCrowd(around?: Around) {
     return cluster.getJob(name);
   };
   const log: InMemoryLog = createInMemoryLog();
-  return { deps: { ...world.deps, cluster: { ...cluster, getJob }, log, errorFields }, asked, log, world };
+  const metrics = createInMemoryMetrics();
+  return {
+    deps: { ...world.deps, cluster: { ...cluster, getJob }, log, metrics, errorFields },
+    asked,
+    log,
+    metrics,
+    world,
+  };
 }
 
 const doorbells = numbers.map((number) => ({ jobName: nameOf(number) }));

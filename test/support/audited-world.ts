@@ -34,6 +34,7 @@ import { type ClusterClient, createClusterClient } from './cluster-client.ts';
 import { createDispatchWorld, messageOf } from './dispatch-world.ts';
 import { filterPattern } from './filter-pattern.ts';
 import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
+import { createInMemoryMetrics } from './in-memory-metrics.ts';
 import { verdictSettings } from './observe-world.ts';
 import { createSecretDouble } from './secret-double.ts';
 import { subscriptionPattern } from './subscription.ts';
@@ -195,6 +196,7 @@ function jobStatusDeps(
     // What may be started again is the schedule's business, so that here every cause is told.
     maxStarts: 1,
     log: of.log,
+    metrics: createInMemoryMetrics(),
     errorFields,
   };
 }

@@ -12,6 +12,7 @@ import { executorSettings, INSTALLATION, ids, NOON, patience, payload, terrakube
 import { createInMemoryClock, type InMemoryClock } from './in-memory-clock.ts';
 import { createInMemoryJobStore, type InMemoryJobStore } from './in-memory-job-store.ts';
 import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
+import { createInMemoryMetrics, type InMemoryMetrics } from './in-memory-metrics.ts';
 import { createInMemoryMessageHandling, type InMemoryMessageHandling } from './in-memory-queue.ts';
 import { createInMemoryTerrakube, type InMemoryTerrakube } from './in-memory-terrakube.ts';
 import { type Around, tap } from './tap.ts';
@@ -32,6 +33,7 @@ export interface DispatchWorld {
   readonly terrakube: InMemoryTerrakube;
   readonly clock: InMemoryClock;
   readonly log: InMemoryLog;
+  readonly metrics: InMemoryMetrics;
   readonly messages: InMemoryMessageHandling;
   readonly deps: SettleDeps;
   /** Delivers the message of this world's step, with other ports where a test gives them. */
@@ -53,6 +55,7 @@ export function createDispatchWorld(options: WorldOptions = {}): DispatchWorld {
   const terrakube = createInMemoryTerrakube();
   const clock = createInMemoryClock();
   const log = createInMemoryLog();
+  const metrics = createInMemoryMetrics();
   const messages = createInMemoryMessageHandling();
   if (job) terrakube.put(of, job);
   const deps: SettleDeps = {
@@ -61,6 +64,7 @@ export function createDispatchWorld(options: WorldOptions = {}): DispatchWorld {
     messages: tap(messages, around),
     clock,
     log,
+    metrics,
     errorFields,
     executor: executorSettings(),
     installation: INSTALLATION,
@@ -73,6 +77,7 @@ export function createDispatchWorld(options: WorldOptions = {}): DispatchWorld {
     terrakube,
     clock,
     log,
+    metrics,
     messages,
     deps,
     deliver: (changes, delivery) => settleMessage({ ...deps, ...changes }, messageOf(of, delivery)),

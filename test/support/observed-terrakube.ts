@@ -9,6 +9,7 @@ import { observeAll } from '../../lib/flows/observe-all.ts';
 import type { SecretSource } from '../../lib/ports.ts';
 import { ids, PAYLOAD_SECRETS } from './builders.ts';
 import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
+import { createInMemoryMetrics } from './in-memory-metrics.ts';
 import { createObserveWorld, endedJob, type ObserveWorld, podOf, terminated } from './observe-world.ts';
 import { type Reply, type SeenCall, startScriptedServer } from './scripted-server.ts';
 import { INTERNAL_SECRET } from './terrakube-bench.ts';
@@ -131,6 +132,8 @@ export async function startObservedTerrakube({
   };
   const jobName = job?.metadata?.name ?? failedJob().metadata?.name ?? '';
   const look = (final?: V1Job) =>
-    observeAll({ ...world.deps, terrakube, log, errorFields: noting }, [{ jobName, ...(final ? { final } : {}) }]);
+    observeAll({ ...world.deps, terrakube, log, metrics: createInMemoryMetrics(), errorFields: noting }, [
+      { jobName, ...(final ? { final } : {}) },
+    ]);
   return { world, log, errors, written, writes, seen: server.seen, look, close: server.close };
 }

@@ -11,6 +11,7 @@ import { createReconcileMemory } from '../../lib/flows/reconcile-memory.ts';
 import { INSTALLATION } from './builders.ts';
 import { createInMemoryJobStore, type InMemoryJobStore } from './in-memory-job-store.ts';
 import { createInMemoryLog, type InMemoryLog } from './in-memory-log.ts';
+import { createInMemoryMetrics, type InMemoryMetrics } from './in-memory-metrics.ts';
 import { createInMemoryReconciler, type InMemoryReconciler } from './in-memory-reconciler.ts';
 import { createInMemoryTerrakube, type InMemoryTerrakube } from './in-memory-terrakube.ts';
 import { type Around, tap } from './tap.ts';
@@ -27,7 +28,8 @@ export interface ReconcileWorld {
   readonly deps: ReconcileDeps;
   /** Every call of a reconciler that changes something, with the names of what it was about. */
   readonly writes: readonly string[];
-  /** All metrics, added up. */
+  readonly metrics: InMemoryMetrics;
+  /** A metric, added up. */
   metric(name: MetricName): number | undefined;
   /** What another sandbox has for itself: a memory, and ports with something around each of their calls. */
   sandbox(around?: Around): Partial<ReconcileDeps>;
@@ -57,7 +59,7 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
   const terrakube = createInMemoryTerrakube(clock.now);
   const log = createInMemoryLog();
   const writes: string[] = [];
-  const metrics = new Map<string, number>();
+  const metrics = createInMemoryMetrics();
   const { around = (_, call) => call() } = options;
   for (const job of options.jobs ?? []) store.put(job);
   for (const pod of options.pods ?? []) cluster.putPod(pod);
@@ -83,11 +85,7 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
     installation: INSTALLATION,
     settings: { ...verdictSettings(), ...options.settings },
     maxStarts: 3,
-    metrics: {
-      put: (values) => {
-        for (const [name, value] of Object.entries(values)) metrics.set(name, (metrics.get(name) ?? 0) + value);
-      },
-    },
+    metrics,
     isReportOnly: false,
     watchesWhenIdle: true,
     cancelPoll: durationMs(10_000),
@@ -103,7 +101,8 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
     log,
     deps,
     writes,
-    metric: (name) => metrics.get(name),
+    metrics,
+    metric: metrics.sum,
     sandbox,
     begin,
     run: (more) => clock.until(begin(more)),
