@@ -100,8 +100,13 @@ function exchange(
       const chunks: Buffer[] = [];
       reply.on('data', (chunk: Buffer) => chunks.push(chunk));
       reply.on('error', reject);
+      // Taken out: node's kept socket holds the request that opened it, and so this reply, for as long as it lives.
       reply.on('end', () =>
-        resolve({ status: reply.statusCode ?? 0, headers: flatHeaders(reply.headers), body: Buffer.concat(chunks) }),
+        resolve({
+          status: reply.statusCode ?? 0,
+          headers: flatHeaders(reply.headers),
+          body: Buffer.concat(chunks.splice(0)),
+        }),
       );
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
