@@ -70,10 +70,11 @@ export const KEPT_PARTS: Readonly<Record<'Job' | 'Pod' | 'Event', Parts>> = {
 export function keepParts(value: unknown, parts: Parts | true): unknown {
   if (parts === true || typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => keepParts(item, parts));
-  return Object.fromEntries(
-    Object.entries(parts).flatMap(([key, part]) => {
-      const found: unknown = Reflect.get(value, key);
-      return found === undefined ? [] : [[key, keepParts(found, part)]];
-    }),
-  );
+  const kept: Record<string, unknown> = {};
+  for (const key in parts) {
+    const found: unknown = Reflect.get(value, key);
+    const part = parts[key];
+    if (found !== undefined && part !== undefined) kept[key] = keepParts(found, part);
+  }
+  return kept;
 }
