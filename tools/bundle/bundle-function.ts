@@ -5,6 +5,7 @@ import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { awsInSecondFile, trimSigner, withoutUnreachedModules } from './aws-sdk.ts';
+import { type CompressedFile, compress } from './compress.ts';
 import { trimKubernetesClient } from './kubernetes-client.ts';
 import { withoutPageTexts } from './page-texts.ts';
 import { trimPowertoolsLogger } from './powertools-logger.ts';
@@ -44,7 +45,14 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       ...(hasGenerated ? trimKubernetesClient(root, clients) : []),
     ],
   });
-  const files = [keep(root, name, 'index.cjs', main)];
+  // The second file is read by few invocations, and takes longer to compress than all the rest of the build.
+  const files = [
+    keep(
+      { root, name, file: 'index.cjs' },
+      main,
+      await compress(main.outputFiles, path.join(root, '.cache', 'bundles')),
+    ),
+  ];
   if (awsModules.size > 0) {
     const contents = [...awsModules]
       .sort()
@@ -56,7 +64,7 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       outfile: path.join(folder, 'aws.cjs'),
       plugins: [withoutUnreachedModules({ hasClients: true, isMain: false })],
     });
-    files.push(keep(root, name, 'aws.cjs', second));
+    files.push(keep({ root, name, file: 'aws.cjs' }, second, second.outputFiles));
   }
   for (const file of readdirSync(folder)) {
     if (!files.some((built) => built.name === file)) rmSync(path.join(folder, file), { force: true });
@@ -106,8 +114,12 @@ function kubernetesClients(root: string, door: string): readonly string[] {
  * Writes a bundle, and its source map outside of what goes into the zip: a map helps to read a stack trace offline, and
  * would only cost cold starts. Each file appears whole: another process may be running the one before it.
  */
-function keep(root: string, name: string, file: string, built: BuildResult<ReturnType<typeof common>>): BundleFile {
-  for (const output of built.outputFiles) {
+function keep(
+  { root, name, file }: { readonly root: string; readonly name: string; readonly file: string },
+  built: BuildResult<ReturnType<typeof common>>,
+  outputs: readonly CompressedFile[],
+): BundleFile {
+  for (const output of outputs) {
     const isMap = output.path.endsWith('.map');
     const folder = path.join(root, 'dist', ...(isMap ? ['maps'] : []), name);
     mkdirSync(folder, { recursive: true });
@@ -116,7 +128,7 @@ function keep(root: string, name: string, file: string, built: BuildResult<Retur
     writeFileSync(unfinished, output.contents);
     renameSync(unfinished, target);
   }
-  const content = built.outputFiles.find((output) => output.path.endsWith(`/${file}`))?.contents ?? new Uint8Array();
+  const content = outputs.find((output) => output.path.endsWith(`/${file}`))?.contents ?? new Uint8Array();
   const inputs = Object.values(built.metafile.outputs).flatMap((output) => Object.entries(output.inputs));
   const folders = inputs.flatMap(([input, { bytesInOutput }]) =>
     bytesInOutput > 0 ? (/^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input) ?? []) : [],
