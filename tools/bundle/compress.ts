@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { OutputFile } from 'esbuild';
 import { minify } from 'terser';
 
@@ -26,7 +27,8 @@ export async function compress(outputs: readonly OutputFile[], cache: string): P
   const map = outputs.find(({ path: file }) => file.endsWith('.map'));
   const code = outputs.find(({ path: file }) => !file.endsWith('.map'));
   if (!map || !code) throw new Error('a bundle is a file of code and its source map');
-  const key = createHash('sha256').update(JSON.stringify(OPTIONS)).update(code.contents).update(map.contents);
+  const how = readFileSync(fileURLToPath(import.meta.resolve('terser/package.json')), 'utf8') + JSON.stringify(OPTIONS);
+  const key = createHash('sha256').update(how).update(code.contents).update(map.contents);
   const kept = path.join(cache, key.digest('hex'));
   if (!existsSync(`${kept}.map`)) {
     const made = await minify(code.text, { ...OPTIONS, sourceMap: { content: map.text, includeSources: true } });
