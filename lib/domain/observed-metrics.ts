@@ -1,7 +1,8 @@
 // What is counted of the things that job-status and reconcile do.
+import type { JobOutcome } from './job-outcome.ts';
 import type { MetricName, MetricValues } from './metric-names.ts';
-import type { DurationMs } from './time.ts';
-import type { Action } from './verdict-types.ts';
+import { type DurationMs, type EpochMs, elapsedMs } from './time.ts';
+import type { Action, Verdict } from './verdict-types.ts';
 
 /** What was done about a Job or step. */
 export interface DoneAction {
@@ -9,10 +10,23 @@ export interface DoneAction {
   readonly row: number;
   readonly action: Action['kind'];
   readonly deed: string;
-  /** The outcome's kind, and behind `: ` its cause where it has one. */
-  readonly outcome: string;
-  /** How long before the tell the Job had ended, by the API server's clock. */
-  readonly sinceEnd?: DurationMs | undefined;
+  readonly told?: Told;
+}
+
+/** What a tell was about. */
+export interface Told {
+  /** One of a known set: a Job's recorded verdict can be written by others. */
+  readonly cause: string;
+  /** How long before the tell the Job had ended, by the API server's clock; absent where no end is known. */
+  readonly sinceEnd?: DurationMs;
+}
+
+/** What a verdict tells, now that it was carried out; undefined where it tells nothing. */
+export function toldOf({ action }: Verdict, outcome: JobOutcome, now: EpochMs): Told | undefined {
+  if (action.kind !== 'fail' && action.kind !== 'tell') return undefined;
+  const shown = outcome.kind === 'missing' ? outcome.last : outcome;
+  const cause = shown?.kind === 'failed' ? shown.cause : action.kind === 'tell' ? 'halfTold' : action.cause;
+  return { cause, ...(shown && 'endedAt' in shown && { sinceEnd: elapsedMs(shown.endedAt, now) }) };
 }
 
 const METRIC_OF: Partial<Readonly<Record<Action['kind'], MetricName>>> = {
@@ -23,11 +37,12 @@ const METRIC_OF: Partial<Readonly<Record<Action['kind'], MetricName>>> = {
   annotate: 'Annotated',
 };
 
-/** The values to put, and the reason of a tell: the outcome's cause, else its kind. No values where nothing was done. */
-export function observedMetrics({ row, action, deed, outcome, sinceEnd }: DoneAction): [MetricValues, string?] {
+/** The values to put, and the cause of a tell. No values where nothing was done. */
+export function observedMetrics({ row, action, deed, told }: DoneAction): [MetricValues, string?] {
   const name = METRIC_OF[action];
   // Recording that a step is to be started again is not yet a start.
   if (name === undefined || deed !== 'done' || (name === 'Restarted' && row !== 10)) return [{}];
-  if (name !== 'ToldFailed') return [{ [name]: 1 }];
-  return [{ [name]: 1, ...(sinceEnd !== undefined && { ClusterToToldMs: sinceEnd }) }, outcome.replace(/.*: /, '')];
+  if (!told) return [{ [name]: 1 }];
+  const { cause, sinceEnd } = told;
+  return [{ [name]: 1, ...(sinceEnd !== undefined && { ClusterToToldMs: sinceEnd }) }, cause];
 }

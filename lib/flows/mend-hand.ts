@@ -50,6 +50,9 @@ interface Work {
   run(): Promise<Observed>;
 }
 
+/** {@link Work.row} of a look that no plan has asked for. */
+const RUNG = -1;
+
 const SIDE_BY_SIDE = 10;
 /** A look that found nothing to do finds nothing a second later; nor does one at a Job that has ended for half a minute. */
 const REST: DurationMs = durationMs(5000);
@@ -70,7 +73,8 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   const careful: LookDeps = { ...looking, mayStop: ({ terrakube, ids }) => !isAbsent(terrakube, ids) };
   const failed = new Set<string>();
   const restSince = new Map<string, { readonly row: number; readonly at: EpochMs; readonly rest: DurationMs }>();
-  const queue = createWorkQueue(async ({ key, row, name, run }: Work): Promise<void> => {
+  const queue = createWorkQueue(async (work: Work): Promise<void> => {
+    const { key, row, name, run } = work;
     const startedAt = clock.now();
     let rest = REST;
     try {
@@ -84,6 +88,8 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
       log.error('job not observed', { ...(name === '' ? {} : { jobName: name }), ...errorFields(error) });
     }
     restSince.set(key, { row, at: clock.now(), rest });
+    // What was planned will be planned again; what rang once may be about a Job that is gone, and rings no more.
+    if (row === RUNG && failed.has(key)) void clock.sleep(REST).then(() => failed.has(key) && take(work));
   }, SIDE_BY_SIDE);
   const take = (work: Work): void => {
     const rested = restSince.get(work.key);
@@ -95,7 +101,7 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   return {
     answer({ name, final }) {
       const key = `job ${name}`;
-      queue.add(key, { key, row: -1, name, run: () => observeJob(careful, name, final) });
+      queue.add(key, { key, row: RUNG, name, run: () => observeJob(careful, name, final) });
     },
     take: (planned) => {
       if (planned.action.kind !== 'deletePayload' || !memory.mayNotDeletePayloads) take(workOf(planned));
@@ -167,7 +173,7 @@ function settle(deps: HandDeps, mirror: Mirror, name: string): boolean {
 }
 
 function logDone({ log }: HandDeps, jobName: string, done: Observed, durationMs: DurationMs): void {
-  const { row, action, deed, sinceEnd: _, ...fields } = done;
+  const { row, action, deed, told: _, ...fields } = done;
   const name = jobName === '' ? {} : { jobName };
   log.info('job observed', { ...name, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
 }

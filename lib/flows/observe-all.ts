@@ -34,7 +34,7 @@ async function observe(deps: ObserveAllDeps, { jobName, final }: Doorbell): Prom
   try {
     const done = await observeJob(deps, jobName, final);
     metrics.put(...observedMetrics(done));
-    const { row, action, deed, sinceEnd: _, ...fields } = done;
+    const { row, action, deed, told: _, ...fields } = done;
     const durationMs = elapsedMs(startedAt, clock.now());
     log.info('job observed', { jobName, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
     return true;

@@ -3,7 +3,8 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
-import { type DurationMs, durationMs, elapsedMs } from '../domain/time.ts';
+import { type Told, toldOf } from '../domain/observed-metrics.ts';
+import { type DurationMs, durationMs } from '../domain/time.ts';
 import type { Action, Verdict } from '../domain/verdict-types.ts';
 import { carryOut } from './carry-out.ts';
 import type { Deed } from './deed.ts';
@@ -19,8 +20,7 @@ export interface Observed {
   readonly outcome: string;
   readonly terrakubeJobId?: string;
   readonly stepId?: string;
-  /** Of a tell: how long before it the Job had ended, by the API server's clock. */
-  readonly sinceEnd?: DurationMs;
+  readonly told?: Told;
 }
 
 /** Kubelet, controllers and other doors change a Job several times around its start and end; three looks outlast that. */
@@ -116,17 +116,15 @@ const isTrace = ({ job, verdict }: Look, final: V1Job | undefined): boolean =>
   final !== undefined && job === undefined && final.status === undefined && verdict.action.kind !== 'leave';
 
 function observed({ cluster }: LookDeps, { ids, outcome, verdict }: Look, deed: Deed): Observed {
-  const { row, action } = verdict;
-  const shown = outcome.kind === 'missing' ? outcome.last : outcome;
-  const isTold = deed === 'done' && (action.kind === 'fail' || action.kind === 'tell');
+  const told = deed === 'done' ? toldOf(verdict, outcome, cluster.serverNow()) : undefined;
   return {
-    row,
-    action: action.kind,
+    row: verdict.row,
+    action: verdict.action.kind,
     deed,
     outcome: outcomeWord(outcome),
     terrakubeJobId: ids.jobId,
     stepId: ids.stepId,
-    ...(isTold && shown && 'endedAt' in shown && { sinceEnd: elapsedMs(shown.endedAt, cluster.serverNow()) }),
+    ...(told && { told }),
   };
 }
 
