@@ -28,6 +28,7 @@ describe('a tell is about', () => {
   const always = { intent: undefined, start: 1, type: 'terraformPlan' } as const;
   const endedAt = epochMs(NOON + 1000);
   const now = epochMs(NOON + 4000);
+  const sinceEnd = durationMs(3000);
   const failed: Exclude<JobOutcome, { kind: 'missing' }> = {
     ...{ ...always, kind: 'failed', cause: 'evicted', title: '', evidence: '', restartable: false },
     ...{ everStarted: 'yes', endedAt, isSuspended: false },
@@ -37,17 +38,17 @@ describe('a tell is about', () => {
   const half: Action = { kind: 'tell', scope: 'job', reason: undefined };
 
   test.each<[string, Action, JobOutcome, ReturnType<typeof toldOf>]>([
-    ['what the Job failed of', fail('evicted'), failed, { cause: 'evicted', sinceEnd: 3000 }],
-    ['that, whatever somebody wrote into its verdict', fail('<script>'), failed, { cause: 'evicted', sinceEnd: 3000 }],
-    ['a callback that was lost', fail('lostCallback'), succeeded, { cause: 'lostCallback', sinceEnd: 3000 }],
+    ['what the Job failed of', fail('evicted'), failed, { cause: 'evicted', sinceEnd }],
+    ['that, whatever somebody wrote into its verdict', fail('<script>'), failed, { cause: 'evicted', sinceEnd }],
+    ['a callback that was lost', fail('lostCallback'), succeeded, { cause: 'lostCallback', sinceEnd }],
     [
       'the last word of a Job that is gone',
       fail('x'),
       { kind: 'missing', last: failed, hasPods: false },
-      { cause: 'evicted', sinceEnd: 3000 },
+      { cause: 'evicted', sinceEnd },
     ],
     ['a Job that never was', fail('neverCreated'), { kind: 'missing', hasPods: false }, { cause: 'neverCreated' }],
-    ['half a tell', half, succeeded, { cause: 'halfTold', sinceEnd: 3000 }],
+    ['half a tell', half, succeeded, { cause: 'halfTold', sinceEnd }],
     ['nothing, when nothing is told', { kind: 'leave', why: '' }, failed, undefined],
   ])('%s', (_what, action, outcome, about) => {
     expect(toldOf({ row: 1, action }, outcome, now)).toEqual(about);
