@@ -18,6 +18,7 @@ import { type FunctionSpec, loadTemplate, readFunctions, readQueues } from './la
 import { createLambdaRuntime, type LambdaRuntime } from './lambda/runtime.ts';
 import type { LogLine } from './lambda/sandbox.ts';
 import { startSchedules } from './lambda/schedule.ts';
+import type { UsageReport } from './lambda/usage.ts';
 import type { LocalCluster } from './local-cluster.ts';
 import { createPlayer, type PlayerOptions } from './scenarios/player.ts';
 import { type StandInTerrakube, startTerrakube, type TerrakubeOptions } from './terrakube/terrakube.ts';
@@ -67,6 +68,8 @@ export interface StackOptions {
   onExecutorSecret?(outcome: 'created' | 'exists'): void;
   /** A line that a function wrote. */
   onFunctionLog?(line: LogLine): void;
+  /** What an invocation took, or the start of a sandbox. */
+  onFunctionUsage?(report: UsageReport): void;
   /** A line that an executor wrote. */
   onExecutorLog?(pod: string, text: string): void;
 }
@@ -213,6 +216,7 @@ async function startParts(
     createLambdaRuntime({
       functions: functions.map((spec) => localFunction(spec, localAws, options.functionSettings)),
       onLog: (line) => options.onFunctionLog?.(line),
+      ...(options.onFunctionUsage && { onUsage: (report) => options.onFunctionUsage?.(report) }),
     }),
   );
   const front = keep(await startFrontDoor(frontDoorOptions(functions, lambda, options)));

@@ -3,13 +3,11 @@
  * the function's concurrency. No layers, extensions, versions or asynchronous invocation.
  */
 import { resolve as resolvePath } from 'node:path';
-import { type InvokeResult, type LambdaFunction, type LogLine, type Sandbox, startSandbox } from './sandbox.ts';
+import { type InvokeResult, type LambdaFunction, type Sandbox, type SandboxOptions, startSandbox } from './sandbox.ts';
 
 /** How the local Lambda is set up. */
-export interface LambdaRuntimeOptions {
+export interface LambdaRuntimeOptions extends Pick<SandboxOptions, 'onLog' | 'onUsage'> {
   readonly functions: readonly LambdaFunction[];
-  /** Receives every line that a function writes. */
-  readonly onLog: (line: LogLine) => void;
   /** The Node.js that runs the functions. Default is this process' own. */
   readonly node?: string;
 }
@@ -33,12 +31,13 @@ const DEFAULT_CONCURRENCY = 10;
 export function createLambdaRuntime({
   functions,
   onLog,
+  onUsage,
   node = process.execPath,
 }: LambdaRuntimeOptions): LambdaRuntime {
   const pools = new Map(
     functions.map((spec) => {
       const absolute = { ...spec, codeUri: resolvePath(spec.codeUri) };
-      return [spec.name, createPool(spec.concurrency, () => startSandbox(absolute, { onLog, node }))];
+      return [spec.name, createPool(spec.concurrency, () => startSandbox(absolute, { onLog, node, onUsage }))];
     }),
   );
   return {

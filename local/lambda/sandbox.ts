@@ -14,6 +14,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type AwsCredentials, LOCAL_ACCOUNT, LOCAL_CREDENTIALS, LOCAL_REGION } from '../aws/credentials.ts';
 import { listen } from './listen.ts';
+import { readUsage, type Usage, type UsageReport } from './usage.ts';
 
 /** What a sandbox must know of its function. */
 export interface LambdaFunction {
@@ -61,6 +62,8 @@ export interface SandboxOptions {
   readonly onLog: (line: LogLine) => void;
   /** The Node.js that runs it. Default is this process' own. */
   readonly node: string;
+  /** Receives what the start and each invocation took; where there is no /proc, nothing. */
+  readonly onUsage?: ((report: UsageReport) => void) | undefined;
 }
 
 /** Lambda gives 10 s to the init phase, then starts it once more within the function's time-out; here it ends. */
@@ -70,8 +73,8 @@ const RUNTIME_CLIENT = fileURLToPath(import.meta.resolve('aws-lambda-ric'));
 const NATIVE_STAND_IN = fileURLToPath(new URL('./ric-client.cjs', import.meta.url));
 
 /** Starts a process and waits until its handler is loaded, or has failed to load. */
-export async function startSandbox(spec: LambdaFunction, { onLog, node }: SandboxOptions): Promise<Sandbox> {
-  const runtimeApi = new RuntimeApi(spec);
+export async function startSandbox(spec: LambdaFunction, { onLog, node, onUsage }: SandboxOptions): Promise<Sandbox> {
+  const runtimeApi = new RuntimeApi(spec, onUsage);
   const address = await runtimeApi.start();
   const child = spawn(node, ['--require', NATIVE_STAND_IN, RUNTIME_CLIENT, spec.handler], {
     cwd: spec.codeUri,
@@ -119,12 +122,20 @@ interface Invocation {
   readonly finish: (result: InvokeResult) => void;
   timer?: NodeJS.Timeout;
   answer?: InvokeResult;
+  before?: Before | undefined;
+}
+
+/** When something began, and what the process had used until then. */
+interface Before {
+  readonly at: number;
+  readonly used: Pick<Usage, 'cpuMs'> | undefined;
 }
 
 /** The Runtime API of one process, and with it the state of that process. */
 class RuntimeApi implements Sandbox {
   alive = true;
   readonly #spec: LambdaFunction;
+  readonly #onUsage: SandboxOptions['onUsage'];
   readonly #server: Server;
   readonly #ready = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
@@ -134,8 +145,9 @@ class RuntimeApi implements Sandbox {
   #initError: InvokeResult | undefined;
   #exitError = fault('Runtime.ExitError', 'the sandbox was closed');
 
-  constructor(spec: LambdaFunction) {
+  constructor(spec: LambdaFunction, onUsage: SandboxOptions['onUsage']) {
     this.#spec = spec;
+    this.#onUsage = onUsage;
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy()); // the process was killed while it spoke
     });
@@ -149,10 +161,12 @@ class RuntimeApi implements Sandbox {
 
   async attach(child: ChildProcess): Promise<void> {
     this.#child = child;
+    const before: Before = { at: performance.now(), used: { cpuMs: 0 } };
     child.once('error', (error) => this.#end(error.message));
     child.once('exit', (code, signal) => this.#end(signal === null ? `exit status ${code}` : `signal: ${signal}`));
     const limit = setTimeout(() => this.#initTimeOut(), INIT_LIMIT_MS);
     await this.#ready.promise;
+    this.#tellUsage('init', before);
     clearTimeout(limit);
   }
 
@@ -198,6 +212,7 @@ class RuntimeApi implements Sandbox {
       return;
     }
     this.#poll = undefined;
+    if (this.#onUsage) invocation.before = { at: performance.now(), used: readUsage(this.#child?.pid) };
     const timeoutMs = this.#spec.timeoutSeconds * 1000;
     invocation.timer = setTimeout(() => this.#timeOut(invocation), timeoutMs);
     poll.writeHead(200, {
@@ -236,7 +251,16 @@ class RuntimeApi implements Sandbox {
     const invocation = this.#current;
     this.#current = undefined;
     clearTimeout(invocation?.timer);
+    this.#tellUsage('invocation', invocation?.before);
     invocation?.finish(invocation.answer ?? otherwise);
+  }
+
+  #tellUsage(kind: UsageReport['kind'], before: Before | undefined): void {
+    if (!this.#onUsage || !before?.used) return;
+    const durationMs = performance.now() - before.at;
+    const now = readUsage(this.#child?.pid);
+    const functionName = this.#spec.name;
+    if (now) this.#onUsage({ functionName, kind, durationMs, ...now, cpuMs: now.cpuMs - before.used.cpuMs });
   }
 
   #kill(): void {
