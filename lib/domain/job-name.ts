@@ -39,10 +39,14 @@ export const installationOf = (terrakubeApiUrl: string): Installation =>
  */
 export function jobName(ids: DispatchIds, installation: Installation, start: number): string {
   const { organizationId, jobId, stepId, type } = ids;
-  const digest = sha256([installation, organizationId, jobId, stepId, type].join('/')).slice(0, 10);
+  const step = [installation, organizationId, jobId, stepId, type].join('/');
+  // Whoever looks at a Job asks for its name several times in a row.
+  if (lastNamed.step !== step) lastNamed = { step, digest: sha256(step).slice(0, 10) };
   const suffix = start > 1 ? `-${start}` : '';
-  return `job-${jobId}-${digest}${suffix}`;
+  return `job-${jobId}-${lastNamed.digest}${suffix}`;
 }
+
+let lastNamed = { step: '', digest: '' };
 
 /** The start number in a Job's name: 1, 2, 3 …, or undefined when the name is not one of this step. */
 export function startOf(name: string, ids: DispatchIds, installation: Installation): number | undefined {

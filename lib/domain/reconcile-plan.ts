@@ -37,7 +37,7 @@ export function planReconcile(worlds: Worlds, about: PlanSettings): readonly Pla
   const forSteps = [...worlds.terrakube.values()].flatMap((job) =>
     job === 'notFound' ? [] : planSteps(job, ofJob(job.id), { worlds, about }),
   );
-  return [...forJobs, ...forSteps].sort(inOrder);
+  return inOrder([...forJobs, ...forSteps]);
 }
 
 /** One Job with all that was read about it. */
@@ -146,9 +146,10 @@ const URGENCY: Readonly<Record<PlanAction['kind'], number>> = {
   leave: 9,
 };
 
-function inOrder(one: PlannedAction, other: PlannedAction): number {
-  const urgency = URGENCY[one.action.kind] - URGENCY[other.action.kind];
-  return urgency || (keyOf(one) < keyOf(other) ? -1 : 1);
+/** A plan has as many lines as there are Jobs and steps: each one's key is made once, not in each comparison. */
+function inOrder(plan: readonly PlannedAction[]): readonly PlannedAction[] {
+  const keyed = plan.map((entry) => ({ entry, key: keyOf(entry) }));
+  return keyed.sort((one, other) => (one.key < other.key ? -1 : 1)).map(({ entry }) => entry);
 }
 
 /** Tells targets apart. */
@@ -156,7 +157,7 @@ export const targetKey = (target: Target): string =>
   target.kind === 'job' ? `job ${target.name}` : `step ${target.ids.stepId}`;
 
 const keyOf = ({ target, action }: PlannedAction): string =>
-  `${target.ids.jobId.padStart(20, '0')} ${targetKey(target)} ${action.kind}`;
+  `${URGENCY[action.kind]} ${target.ids.jobId.padStart(20, '0')} ${targetKey(target)} ${action.kind}`;
 
 const listed = <T>(items: readonly T[] | 'forbidden'): readonly T[] => (items === 'forbidden' ? [] : items);
 
