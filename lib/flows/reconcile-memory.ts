@@ -17,24 +17,33 @@ export interface ReconcileMemory {
   keepOnly(jobs: readonly V1Job[], terrakubeJobIds: ReadonlySet<string>): void;
 }
 
+/** How a Terrakube job looks, and since when; the document itself goes with the run that read it. */
+interface Look {
+  readonly look: string;
+  readonly since: EpochMs;
+  readonly of: WeakRef<TerrakubeJob>;
+}
+
 /** `updatedDate` has a resolution of one minute. */
 const RESOLUTION_MS = 60_000;
 
 /** Creates an empty memory. */
 export function createReconcileMemory(): ReconcileMemory {
-  const looks = new Map<string, { readonly look: string; readonly since: EpochMs }>();
+  const looks = new Map<string, Look>();
   const settled = new Set<string>();
   const uidOf = (job: V1Job): string => job.metadata?.uid ?? '';
   return {
     mayNotDeletePayloads: false,
-    unchangedSince(jobId, { status, comments, steps, ...more }, now) {
+    unchangedSince(jobId, job, now) {
+      const known = looks.get(jobId);
+      // A run plans each second for jobs that it read half a minute ago.
+      if (known?.of.deref() === job) return known.since;
+      const { status, comments, steps, ...more } = job;
       const ofSteps = steps.map((step) => [step.id, step.status, step.name, step.output]);
       const look = JSON.stringify([status, comments, ofSteps]);
-      const known = looks.get(jobId);
-      if (known?.look === look) return known.since;
       // A first look knows no more than the list says; after a change that we have seen the list knows no better.
-      const since = known === undefined ? sinceUpdate(more, now) : now;
-      looks.set(jobId, { look, since });
+      const since = known === undefined ? sinceUpdate(more, now) : known.look === look ? known.since : now;
+      looks.set(jobId, { look, since, of: new WeakRef(job) });
       return since;
     },
     isSettled: (job) => settled.has(uidOf(job)),
