@@ -31,6 +31,7 @@ const commands = {
   bench: [['bench/post-to-job.ts']],
   'bench:dispatch-rate': [['bench/dispatch-rate.ts']],
   'bench:status': [['bench/status-to-terrakube.ts']],
+  'bench:reconcile': [['bench/reconcile.ts']],
   'bench:cost': [['bench/cost.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
