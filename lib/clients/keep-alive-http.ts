@@ -96,18 +96,19 @@ function exchange(
   open: (onReply: (reply: http.IncomingMessage) => void) => http.ClientRequest,
 ): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
+    let answer: HttpReply | undefined;
     const request = open((reply) => {
       const chunks: Buffer[] = [];
       reply.on('data', (chunk: Buffer) => chunks.push(chunk));
       reply.on('error', reject);
       // Taken out: node's kept socket holds the request that opened it, and so this reply, for as long as it lives.
-      reply.on('end', () =>
-        resolve({
+      reply.on('end', () => {
+        answer = {
           status: reply.statusCode ?? 0,
           headers: flatHeaders(reply.headers),
           body: Buffer.concat(chunks.splice(0)),
-        }),
-      );
+        };
+      });
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
       const isStale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
@@ -119,7 +120,12 @@ function exchange(
     request.on('timeout', giveUp);
     // A server that sends a byte now and then is never silent.
     const whole = setTimeout(giveUp, longestMs);
-    request.on('close', () => clearTimeout(whole));
+    request.on('close', () => {
+      clearTimeout(whole);
+      // Not before: only now the connection is free, and the next call would open another.
+      if (answer) resolve(answer);
+      answer = undefined;
+    });
     request.end(call.body);
   });
 }
