@@ -80,8 +80,7 @@ function planSteps(
   const { now } = worlds;
   return terrakube.steps.flatMap((step) => {
     const ids = stepIds(terrakube, step);
-    if (!areDispatchIds(ids)) return [];
-    if (jobs.some((job) => isOfStep(job, ids))) return [];
+    if (jobs.some((job) => isOfStep(job, ids)) || !areDispatchIds(ids)) return [];
     const input: VerdictInput = {
       ids,
       outcome: { kind: 'missing', hasPods: false },
