@@ -62,6 +62,10 @@ describe('a release', () => {
   });
 });
 
+test('the changelog has a section for this version', () => {
+  expect(readFileSync(path.join(root, 'CHANGELOG.md'), 'utf8')).toContain(`\n## [${version}]\n`);
+});
+
 describe.each(FUNCTIONS)('the zip of %s', (name) => {
   const unpacked = (): Record<string, Uint8Array> => unzipSync(contentOf(`${name}-${version}.zip`));
 
