@@ -5,6 +5,7 @@
 import { cpus } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { type Json, listAt, textAt } from '../local/json.ts';
 import type { LogLine } from '../local/lambda/sandbox.ts';
 import type { UsageReport } from '../local/lambda/usage.ts';
 import { type Stack, type StackOptions, startStack } from '../local/stack.ts';
@@ -138,11 +139,18 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** The names in a line of CloudWatch's embedded metric format. */
+/** The metrics of a line in CloudWatch's embedded metric format; each set of values of dimensions is one of its own. */
 function metricsIn(line: string): readonly string[] {
-  return line.includes('"CloudWatchMetrics"')
-    ? [...line.matchAll(/"Name":"(\w+)"/g)].map(([, name]) => name ?? '')
-    : [];
+  if (!line.includes('"CloudWatchMetrics"')) return [];
+  const values: Json = JSON.parse(line);
+  return listAt(values, '_aws', 'CloudWatchMetrics').flatMap((directive) =>
+    listAt(directive, 'Dimensions').flatMap((names) =>
+      listAt(directive, 'Metrics').map((metric) => {
+        const set = (Array.isArray(names) ? names : []).map((name) => textAt(values, String(name)) ?? '');
+        return [textAt(metric, 'Name') ?? '', ...set].join(' ');
+      }),
+    ),
+  );
 }
 
 /** From the recorded life of a Job that succeeded on a cluster with a real kubelet. */

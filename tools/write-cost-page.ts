@@ -116,6 +116,8 @@ ${changes(measured)}
   each is an invocation of job-status.
 - A network between functions, cluster and Terrakube was not there when the durations were measured. Were intake and dispatch ten
   times as slow, the fourth line would come on top.
+- Custom metrics cost by their number, whatever is written to them: ${whole(measured.metrics.length)} while all goes well. Each cause of waiting or failing that
+  occurs adds one or two for the hours in which it does.
 - Logs are kept for \`LogRetentionDays\` at another 0.03 dollars per GiB and month, compressed. The stack's KMS key is rotated
   once a year; the first two rotations add a dollar a month each.
 - 200 KB of payload are four requests of SQS instead of one, each time they are sent or received.
@@ -125,7 +127,7 @@ ${changes(measured)}
 ${measurements(measured)}
 Measured on ${measured.measuredOn}: ${measured.machine}. Steps ran one after the other, so that each
 message was an invocation of its own; with several in a batch dispatch costs less. Medians; the memory is the most that a process
-held. A run of reconcile ends 90 s after its start on every machine. Starts of sandboxes, once each:
+held. A run of reconcile ends 90 s after its start on every machine. Starts of sandboxes:
 ${startsOf(measured)}.
 
 **Billed** is what 512 MB make of it: Lambda gives a whole processor at 1,769 MB, so 512 MB have 0.29 of one. Waiting takes as long as

@@ -28,7 +28,7 @@ export interface Measured {
   readonly reconcileIdle: Invocation;
   /** Starts of sandboxes, by function. */
   readonly inits: Readonly<Record<string, Pick<Invocation, 'count' | 'durationMs' | 'cpuMs'>>>;
-  /** Names of the custom metrics that were written. */
+  /** The custom metrics that were written: a name, and the values of its dimensions. */
   readonly metrics: readonly string[];
   /** Of one step in the cluster's audit log: its bytes, and how many lines the subscription lets pass. */
   readonly audit: { readonly bytes: number; readonly lines: number };
