@@ -279,10 +279,12 @@ function clusterOptions(clusterToken: string, options: StackOptions, bell: Bell)
 }
 
 function frontDoorOptions(functions: readonly FunctionSpec[], lambda: LambdaRuntime, { port, host }: StackOptions) {
-  const intake = functions.find(({ events }) => events.some(({ kind }) => kind === 'api'));
-  if (!intake) throw new Error('template.yaml has no function with an Api event');
-  const invoke = (event: unknown) => lambda.invoke(intake.name, event);
-  return { invoke, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) };
+  const [way] = functions.flatMap(({ name, events }) =>
+    events.flatMap((event) => (event.kind === 'api' ? [{ name, form: event.form }] : [])),
+  );
+  if (!way) throw new Error('template.yaml has no way by HTTP to a function');
+  const invoke = (event: unknown) => lambda.invoke(way.name, event);
+  return { invoke, form: way.form, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }) };
 }
 
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');

@@ -44,6 +44,7 @@ const TAGS = [
   'Join',
   'Select',
   'Split',
+  'Contains', // in rules only, which nobody evaluates here
 ] as const;
 
 /**

@@ -16,7 +16,12 @@ export interface Template {
 
 /** What calls a function. */
 export type EventSource =
-  | { readonly kind: 'api'; readonly path: string; readonly method: string }
+  | {
+      readonly kind: 'api';
+      readonly form: 'rest-api' | 'function-url';
+      readonly path: string;
+      readonly method: string;
+    }
   | {
       readonly kind: 'sqs';
       /** Logical id of the queue. */
@@ -85,7 +90,10 @@ export function readFunctions(template: Template, values: TemplateValues): Funct
       timeoutSeconds: read.Timeout,
       memoryMb: read.MemorySize,
       environment: read.Environment.Variables,
-      events: events.map(([name, event]) => readEvent(template, values, event, `${where}.Events.${name}`)),
+      events: [
+        ...readRoutes(template, values, logicalId),
+        ...events.map(([name, event]) => readEvent(template, values, event, `${where}.Events.${name}`)),
+      ],
     };
   });
 }
@@ -139,8 +147,6 @@ const QueueProperties = v.object({
   MessageRetentionPeriod: v.optional(Count, 345_600),
 });
 
-const ApiEvent = v.object({ Path: v.string(), Method: v.string() });
-
 const SqsEvent = v.object({
   BatchSize: v.optional(Count, 10),
   MaximumBatchingWindowInSeconds: v.optional(Count, 0),
@@ -161,15 +167,31 @@ const ScheduleEvent = v.object({
   Input: v.optional(v.string(), '{}'),
 });
 
+/** The ways by HTTP that lead to a function: routes of REST APIs whose integration names it, and its own URL. */
+function readRoutes(template: Template, values: TemplateValues, functionId: string): EventSource[] {
+  const routes = resourcesOfType(template, values, 'AWS::Serverless::Api').flatMap(([, { DefinitionBody: body }]) =>
+    Object.entries(mapOf(mapOf(body)['paths'])).flatMap(([path, methods]) =>
+      Object.entries(mapOf(methods)).flatMap(([method, operation]): EventSource[] => {
+        if (!JSON.stringify(operation).includes(`functions/\${${functionId}.Arn}/invocations`)) return [];
+        const isAny = method === 'x-amazon-apigateway-any-method';
+        return [{ kind: 'api', form: 'rest-api', path, method: isAny ? 'ANY' : method.toUpperCase() }];
+      }),
+    ),
+  );
+  const urls = resourcesOfType(template, values, 'AWS::Lambda::Url').flatMap(([id, properties]): EventSource[] => {
+    const target = logicalIdOf(properties['TargetFunctionArn'], `Resources.${id}.Properties.TargetFunctionArn`);
+    return target === functionId ? [{ kind: 'api', form: 'function-url', path: '/{proxy+}', method: 'ANY' }] : [];
+  });
+  return [...routes, ...urls];
+}
+
+const mapOf = (value: Json | undefined): JsonMap => (isMap(value) ? value : {});
+
 function readEvent(template: Template, values: TemplateValues, event: Json, where: string): EventSource {
   const properties = isMap(event) && isMap(event['Properties']) ? event['Properties'] : {};
   const resolved = (names: readonly string[]) =>
     resolveValue(template.document, values, pick(properties, names), `${where}.Properties`);
   const type = isMap(event) ? event['Type'] : undefined;
-  if (type === 'Api') {
-    const { Path: path, Method: method } = parse(ApiEvent, resolved(['Path', 'Method']), where);
-    return { kind: 'api', path, method };
-  }
   if (type === 'SQS') {
     const read = parse(SqsEvent, resolved(Object.keys(SqsEvent.entries)), where);
     return {

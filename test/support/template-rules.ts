@@ -2,7 +2,9 @@
  * What template.yaml must hold beyond being valid: each rule gives a finding per place that breaks it. They read the
  * template as it is written, so a condition cannot hide anything from them.
  */
-import { isList, isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
+import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
+import { alarmFindings } from './alarm-rules.ts';
+import { items, member, resourcesOfType, statementsOf, targetOf } from './template-parts.ts';
 
 /** Every rule. */
 export function templateFindings(template: JsonMap): string[] {
@@ -16,6 +18,8 @@ export function templateFindings(template: JsonMap): string[] {
     ...accessEntryFindings(template),
     ...gatewayFindings(template),
     ...keyFindings(template),
+    ...logFindings(template),
+    ...alarmFindings(template),
   ];
 }
 
@@ -45,8 +49,18 @@ export const MAPPED_GATEWAY_RESPONSES = [
   'QUOTA_EXCEEDED',
 ] as const;
 
-/** X-Ray knows no resources. */
-const WITHOUT_RESOURCES = new Set(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
+/** X-Ray knows no resources, and network interfaces are not there yet. Lambda needs these, each under its condition. */
+const WITHOUT_RESOURCES: Readonly<Record<string, readonly string[]>> = {
+  WithTracing: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
+  InVpc: [
+    'ec2:CreateNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:DeleteNetworkInterface',
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:UnassignPrivateIpAddresses',
+  ],
+};
 
 /** AWS advises that a message stays hidden six times as long as the function that works on it may run. */
 const VISIBILITY_FACTOR = 6;
@@ -54,12 +68,14 @@ const VISIBILITY_FACTOR = 6;
 function roleFindings(template: JsonMap): string[] {
   return resourcesOfType(template, 'AWS::IAM::Role').flatMap(([id, role]) => {
     const managed = role['ManagedPolicyArns'] === undefined ? [] : [`${id} has managed policies`];
-    const statements = items(role['Policies']).flatMap((policy) => statementsOf(member(policy, 'PolicyDocument')));
+    const documents = items(role['Policies']).map((policy) => member(policy, 'PolicyDocument'));
+    const statements = documents.flatMap(statementsOf);
     const broad = statements.flatMap((statement) => {
       const actions = items(statement['Action']).map(String);
       const resources = items(statement['Resource']);
+      const known = WITHOUT_RESOURCES[documents.flatMap((document) => conditionOf(document, statement))[0] ?? ''] ?? [];
       return [
-        ...(resources.includes('*') && !actions.every((action) => WITHOUT_RESOURCES.has(action))
+        ...(resources.includes('*') && !actions.every((action) => known.includes(action))
           ? [`${id} allows ${actions.join(', ')} on *`]
           : []),
         ...(statement['NotAction'] === undefined && statement['NotResource'] === undefined
@@ -68,6 +84,14 @@ function roleFindings(template: JsonMap): string[] {
       ];
     });
     return [...managed, ...wildcards(id, statements), ...broad];
+  });
+}
+
+/** The condition under which a statement stands in a policy. */
+function conditionOf(document: Json | undefined, statement: JsonMap): readonly string[] {
+  return items(member(document, 'Statement')).flatMap((entry) => {
+    const [condition, ...branches] = items(member(entry, 'Fn::If'));
+    return branches.includes(statement) ? [String(condition)] : [];
   });
 }
 
@@ -106,18 +130,19 @@ function functionFindings(template: JsonMap): string[] {
       ...(role === undefined ? [`${id} has no role of its own`] : []),
       ...(sharedWith === undefined ? [] : [`${id} shares its role with ${sharedWith}`]),
       ...(logGroup === undefined ? [`${id} has no log group`] : []),
-      ...(logGroup && logGroup['RetentionInDays'] === undefined ? [`${id} keeps its logs for ever`] : []),
       ...(own['Policies'] === undefined ? [] : [`${id} has policies beside its role`]),
       ...visibilityFindings(template, id, own),
-      ...(isAsynchronous(own) ? failureFindings(template, id, own) : []),
+      ...(isAsynchronous(template, id, own) ? failureFindings(template, id, own) : []),
     ];
   });
 }
 
 /** Whoever calls by HTTP gets an answer, and a queue keeps its messages; from all others Lambda takes events over. */
-function isAsynchronous(own: JsonMap): boolean {
+function isAsynchronous(template: JsonMap, id: string, own: JsonMap): boolean {
   const events = isMap(own['Events']) ? Object.values(own['Events']) : [];
-  return !events.some((event) => ['Api', 'SQS'].includes(String(member(event, 'Type'))));
+  const apis = resourcesOfType(template, 'AWS::Serverless::Api');
+  const isBehindApi = apis.some(([, api]) => JSON.stringify(api).includes(`functions/\${${id}.Arn}/invocations`));
+  return !isBehindApi && !events.some((event) => member(event, 'Type') === 'SQS');
 }
 
 function failureFindings(template: JsonMap, id: string, own: JsonMap): string[] {
@@ -177,11 +202,32 @@ function scheduleRoleFindings(template: JsonMap, id: string, roleId: string | un
   ];
 }
 
-/** Without its source, a permission for a service is one for everybody who uses that service. */
+/** Without its source, a permission for a service is one for everybody who uses that service. A URL has no source. */
 function permissionFindings(template: JsonMap): string[] {
-  return resourcesOfType(template, 'AWS::Lambda::Permission').flatMap(([id, permission]) => [
-    ...(permission['Action'] === 'lambda:InvokeFunction' ? [] : [`${id} allows more than to invoke`]),
-    ...(permission['SourceArn'] === undefined ? [`${id} lets anybody invoke`] : []),
+  const withUrl = resourcesOfType(template, 'AWS::Lambda::Url').map(([, url]) => targetOf(url['TargetFunctionArn']));
+  return resourcesOfType(template, 'AWS::Lambda::Permission').flatMap(([id, permission]) => {
+    const { Action: action, FunctionName: name, SourceArn: source, InvokedViaFunctionUrl: viaUrl } = permission;
+    const isForUrl = withUrl.includes(targetOf(name)) && (action === 'lambda:InvokeFunctionUrl' || viaUrl === true);
+    return [
+      ...(action === 'lambda:InvokeFunction' || isForUrl ? [] : [`${id} allows more than to invoke`]),
+      ...(source === undefined && !isForUrl ? [`${id} lets anybody invoke`] : []),
+    ];
+  });
+}
+
+/** A function whose bundle or door is not there would be found out at its first event. */
+export function handlerFindings(template: JsonMap, doors: readonly string[]): string[] {
+  return resourcesOfType(template, 'AWS::Serverless::Function').flatMap(([id, own]) => {
+    const [, door = ''] = /^dist\/([a-z-]+)$/.exec(String(own['CodeUri'])) ?? [];
+    const hasCode = doors.includes(door) && own['Handler'] === 'index.handler';
+    return hasCode ? [] : [`${id} has no handler ${own['Handler']} in ${own['CodeUri']}`];
+  });
+}
+
+function logFindings(template: JsonMap): string[] {
+  return resourcesOfType(template, 'AWS::Logs::LogGroup').flatMap(([id, group]) => [
+    ...(group['RetentionInDays'] === undefined ? [`${id} is kept for ever`] : []),
+    ...(group['KmsKeyId'] === undefined ? [`${id} is not encrypted`] : []),
   ]);
 }
 
@@ -245,38 +291,4 @@ function wildcards(id: string, statements: readonly JsonMap[]): string[] {
     .flatMap((statement) => items(statement['Action']).map(String))
     .filter((action) => action.includes('*'))
     .map((action) => `${id} allows ${action}`);
-}
-
-function resourcesOfType(template: JsonMap, type: string): [string, JsonMap][] {
-  const resources = isMap(template['Resources']) ? Object.entries(template['Resources']) : [];
-  return resources.flatMap(([id, resource]): [string, JsonMap][] => {
-    const properties = member(resource, 'Properties');
-    return member(resource, 'Type') === type ? [[id, isMap(properties) ? properties : {}]] : [];
-  });
-}
-
-/** The statements of a policy; of a conditional one both branches. */
-function statementsOf(document: Json | undefined): JsonMap[] {
-  return items(member(document, 'Statement'))
-    .flatMap((statement) => {
-      const branches = member(statement, 'Fn::If');
-      return isList(branches) ? branches.slice(1) : [statement];
-    })
-    .filter(isMap)
-    .filter((statement) => statement['Ref'] !== 'AWS::NoValue');
-}
-
-/** The logical id that a `Ref` or `Fn::GetAtt` names. */
-function targetOf(value: Json | undefined): string | undefined {
-  const target = member(value, 'Ref') ?? member(value, 'Fn::GetAtt');
-  const name = isList(target) ? target[0] : target;
-  return typeof name === 'string' ? name.split('.')[0] : undefined;
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  return isMap(value) ? value[name] : undefined;
-}
-
-function items(value: Json | undefined): readonly Json[] {
-  return isList(value) ? value : value === undefined ? [] : [value];
 }

@@ -16,8 +16,8 @@ const QUEUES: Readonly<Record<string, string>> = {
   'the dead-letter queue': 'DeadLetterQueue',
 };
 
-/** What every function may do: its log, its traces, the keys of the stack and of its secrets. */
-const EVERYBODYS = /^(logs|xray|kms):/;
+/** What every function may do: its log, its traces, its network interfaces, the keys of the stack and of its secrets. */
+const EVERYBODYS = /^(logs|xray|ec2|kms):/;
 
 /** What Lambda does in the name of a role: it takes messages from the job queue, or sets failed events aside. */
 const LAMBDAS: Readonly<Record<string, readonly string[]>> = {

@@ -34,7 +34,7 @@ describe('template.yaml', () => {
         name: 'reconcile-failures',
         visibilityTimeoutSeconds: 30,
         maximumMessageBytes: 1_048_576,
-        retentionSeconds: 1_209_600,
+        retentionSeconds: 3600,
       },
     ]);
   });
@@ -51,7 +51,7 @@ describe('template.yaml', () => {
       timeoutSeconds: 20,
       memoryMb: 512,
       environment: { ...shared, IntakeAuth: 'jwt' },
-      events: [{ kind: 'api', path: '/{proxy+}', method: 'ANY' }],
+      events: [{ kind: 'api', form: 'rest-api', path: '/{proxy+}', method: 'ANY' }],
     });
     expect(dispatch).toEqual({
       logicalId: 'Dispatch',
@@ -99,6 +99,11 @@ describe('template.yaml', () => {
         },
       ],
     });
+  });
+
+  test('has a function that Terrakube reaches at its own URL, when that is asked for', async () => {
+    const [intake] = readFunctions(await ourTemplate(), ourValues({ Ingress: 'functionUrl' }));
+    expect(intake?.events).toEqual([{ kind: 'api', form: 'function-url', path: '/{proxy+}', method: 'ANY' }]);
   });
 
   test('every optional setting reaches its function when it is given', async () => {
@@ -171,6 +176,7 @@ const shared = {
   TerrakubeApiUrl: 'https://terrakube-api.example.com',
   InternalSecretId: 'terrakube/internal',
   QueueUrl: 'http://queue',
+  MetricsInstallation: 'terrakube-dispatcher',
 };
 
 const dispatchDefaults = {

@@ -1,8 +1,11 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the placeholders are CloudFormation's
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parseTemplate } from '../../local/lambda/cloudformation.ts';
 import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
-import { MAPPED_GATEWAY_RESPONSES, templateFindings } from '../support/template-rules.ts';
+import { runbookFindings } from '../support/alarm-rules.ts';
+import { handlerFindings, MAPPED_GATEWAY_RESPONSES, templateFindings } from '../support/template-rules.ts';
 
 const text = await readFile(new URL('../../template.yaml', import.meta.url), 'utf8');
 const template = parseTemplate(text);
@@ -94,7 +97,7 @@ describe('a rule finds', () => {
       'a service that may do more than invoke',
       'Action: lambda:InvokeFunction',
       'Action: lambda:UpdateFunctionCode',
-      ['AuditLogInvokes allows more than to invoke'],
+      ['ApiInvokes allows more than to invoke'],
     ],
     [
       'a group of Kubernetes itself',
@@ -192,8 +195,88 @@ describe('a rule finds', () => {
       'logs that are kept for ever',
       /(IntakeLogs:\n(.*\n){4})\s+RetentionInDays: !Ref LogRetentionDays\n/,
       '$1',
-      ['Intake keeps its logs for ever'],
+      ['IntakeLogs is kept for ever'],
     ],
+    ['logs without a key', '      KmsKeyId: !GetAtt Key.Arn\n', '', ['ApiLogs is not encrypted']],
+    [
+      'network interfaces for one that is in no VPC',
+      '- InVpc\n                - Sid: NetworkInterfaces',
+      '- HasEksRole\n                - Sid: NetworkInterfaces',
+      [
+        'IntakeRole allows ec2:CreateNetworkInterface, ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets, ' +
+          'ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses on *',
+      ],
+    ],
+    [
+      'a public URL of another function',
+      '      FunctionName: !Ref Intake\n      FunctionUrlAuthType: NONE',
+      '      FunctionName: !Ref Dispatch\n      FunctionUrlAuthType: NONE',
+      ['IntakeUrlIsPublic allows more than to invoke', 'IntakeUrlIsPublic lets anybody invoke'],
+    ],
+    [
+      'an alarm about a metric that nobody puts',
+      'MetricName: InvariantLostCallback',
+      'MetricName: InvariantLostCallbacks',
+      [
+        'LostCallbackAlarm looks at TerrakubeDispatcher InvariantLostCallbacks, which nobody puts',
+        'no alarm looks at InvariantLostCallback',
+      ],
+    ],
+    [
+      'an alarm about a metric that AWS does not have',
+      '!If [WithRestApi, 5XXError, Url5xxCount]',
+      '!If [WithRestApi, 5XXErrors, Url5xxCount]',
+      ['IntakeErrorsAlarm looks at AWS/ApiGateway 5XXErrors, which nobody puts'],
+    ],
+    [
+      'an alarm about the functions of everybody',
+      'Dimensions: [{ Name: FunctionName, Value: !Ref Reconcile }]\n      Statistic',
+      'Dimensions: []\n      Statistic',
+      ['ReconcileErrorsAlarm looks at Errors of everybody'],
+    ],
+    [
+      'an alarm that tells nobody',
+      '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref AWS::NoValue]\n',
+      '',
+      ['IntakeUnavailableAlarm tells nobody: AlarmActions'],
+    ],
+    [
+      'an alarm without a runbook',
+      ' ${RunbookBaseUrl}docs/runbooks/throttles.md',
+      '',
+      ['ThrottlesAlarm has no runbook'],
+    ],
+    [
+      'an alarm that does not know what no data means',
+      '      TreatMissingData: breaching\n',
+      '',
+      ['ReconcileSilentAlarm does not say what no data means'],
+    ],
+    [
+      'a queue that nobody looks at',
+      'Dimensions: [{ Name: QueueName, Value: !GetAtt JobStatusFailures.QueueName }]',
+      'Dimensions: [{ Name: QueueName, Value: !GetAtt ReconcileFailures.QueueName }]',
+      ['no alarm looks at JobStatusFailures'],
+    ],
+    [
+      'a function whose throttles nobody sees',
+      'Dimensions: [{ Name: FunctionName, Value: !Ref JobStatus }]',
+      'Dimensions: [{ Name: FunctionName, Value: !Ref Dispatch }]',
+      ['no alarm looks at the throttles of JobStatus'],
+    ],
+    [
+      'a dashboard that shows what nobody puts, and so not what somebody does',
+      '"TerrakubeDispatcher","Annotated"',
+      '"TerrakubeDispatcher","Anotated"',
+      ['Dashboard looks at TerrakubeDispatcher Anotated, which nobody puts', 'Dashboard does not show Annotated'],
+    ],
+    [
+      'a search for what nobody puts',
+      'MetricName=\\"Waiting\\"',
+      'MetricName=\\"Waits\\"',
+      ['Dashboard looks at TerrakubeDispatcher Waits, which nobody puts', 'Dashboard does not show Waiting'],
+    ],
+    ['a dashboard that is no JSON', '{"widgets":[', '{"widgets":', ['Dashboard is no JSON']],
     ...MAPPED_GATEWAY_RESPONSES.map((name): [string, RegExp, string, string[]] => [
       `${name} with a status of its own`,
       new RegExp(`${name}: { StatusCode: 503 }`),
@@ -203,6 +286,28 @@ describe('a rule finds', () => {
   ])('%s', (_name, from, to, findings) => {
     expect(templateFindings(withFault(from, to))).toEqual(findings);
   });
+});
+
+const doors = readdirSync(new URL('../../functions/', import.meta.url)).map((file) => file.replace('.ts', ''));
+
+test('each function has its door, and a function without one is found', () => {
+  expect(handlerFindings(template, doors)).toEqual([]);
+  expect(handlerFindings(withFault('CodeUri: dist/reconcile', 'CodeUri: dist/reconciler'), doors)).toEqual([
+    'Reconcile has no handler index.handler in dist/reconciler',
+  ]);
+  expect(handlerFindings(withFault('Handler: index.handler', 'Handler: index.main'), doors)).toEqual([
+    'Intake has no handler index.main in dist/intake',
+  ]);
+});
+
+test('each alarm has its runbook and each runbook its alarm, and one without the other is found', () => {
+  const pages = readdirSync(new URL('../../docs/runbooks/', import.meta.url)).filter((page) => page !== 'README.md');
+  expect(runbookFindings(template, pages)).toEqual([]);
+  expect(runbookFindings(template, [...pages, 'other.md'])).toEqual(['no alarm names the runbook other.md']);
+  expect(runbookFindings(withFault('runbooks/throttles.md', 'runbooks/throttle.md'), pages)).toEqual([
+    'ThrottlesAlarm names a runbook that is not there: throttle.md',
+    'no alarm names the runbook throttles.md',
+  ]);
 });
 
 test('each parameter has a description, a place in a group, and a limit to what it may be', () => {
