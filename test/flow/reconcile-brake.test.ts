@@ -79,7 +79,7 @@ describe('of twenty Jobs', () => {
     const run = world.begin();
     for (const of of all.slice(0, 6)) {
       await world.clock.pass(5000);
-      world.cluster.putPod(podFor({ of, status: running() }));
+      world.cluster.putPod(podFor({ of, status: running() }, `uid-of-${of.jobId}`));
       world.store.put({ ...waitingJob(of), status: { active: 1, ready: 1 } });
     }
     await world.clock.until(run);

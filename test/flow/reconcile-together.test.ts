@@ -92,7 +92,7 @@ function createStory(): Story {
   const all = CASES.map((make, at) => ({ of: idsOf(at), made: make(idsOf(at)) }));
   const world = createReconcileWorld({
     jobs: all.map(({ of, made: [job] }) => ({ ...job, metadata: { ...job.metadata, uid: `uid-of-${of.jobId}` } })),
-    pods: all.flatMap(({ of, made: [, status] }) => (status ? [ownedBy(of, status)] : [])),
+    pods: all.flatMap(({ of, made: [, status] }) => (status ? [podFor({ of, status }, `uid-of-${of.jobId}`)] : [])),
     terrakube: all.map(({ of, made: [, , terrakube] }) => [of, terrakube]),
   });
   world.clock.advance(20_000);
@@ -102,13 +102,6 @@ function createStory(): Story {
     all.map(({ of }) => of),
   );
   return { world, done: noteDeeds(world) };
-}
-
-function ownedBy(of: DispatchIds, status: NonNullable<ReturnType<typeof running>>) {
-  const pod = podFor({ of, status });
-  const [owner] = pod.metadata?.ownerReferences ?? [];
-  const owners = owner ? [{ ...owner, uid: `uid-of-${of.jobId}` }] : [];
-  return { ...pod, metadata: { ...pod.metadata, ownerReferences: owners } };
 }
 
 /** Notes each write that changes something, but for what keeps a job alive. */
@@ -195,7 +188,7 @@ async function tell(seed: number, runs: number): Promise<Story> {
   for (let run = 0; run < runs; run += 1) {
     world.clock.at(random() * 6000, () => void world.begin(world.sandbox(around)));
   }
-  await world.clock.pass(45_000);
+  await world.clock.pass(28_000);
   return story;
 }
 

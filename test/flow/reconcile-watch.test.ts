@@ -28,6 +28,10 @@ function runningJob(of: DispatchIds): V1Job {
     status: { active: 1, ready: 1 },
   };
 }
+/** Its pod. */
+const executorPod = (of: DispatchIds, status: ReturnType<typeof running>) =>
+  podFor({ of, ...(status ? { status } : {}) }, `uid-of-${of.jobId}`);
+
 const failedJob = (of: DispatchIds): V1Job => {
   const { status = {} } = endedJob({ of, ended: 'Failed' }, 5000);
   return { ...runningJob(of), status };
@@ -38,7 +42,7 @@ function executors(count: number, options: ReconcileOptions = {}): ReconcileWorl
   const all = Array.from({ length: count }, (_, at) => idsOf(at));
   const world = createReconcileWorld({
     jobs: all.map(runningJob),
-    pods: all.map((of) => podFor({ of, status: running() })),
+    pods: all.map((of) => executorPod(of, running())),
     terrakube: all.map((of) => [of, executing(of)]),
     ...options,
   });
@@ -104,7 +108,7 @@ describe('a change', () => {
 /** A Job fails, one is deleted and a new one is created, unseen by watches that have just ended. */
 function changeUnseen(world: ReconcileWorld): void {
   world.store.put(failedJob(idsOf(0)));
-  world.cluster.putPod(podFor({ of: idsOf(0), status: terminated('OOMKilled', 137) ?? {} }));
+  world.cluster.putPod(executorPod(idsOf(0), terminated('OOMKilled', 137)));
   world.cluster.removePod(`${nameOf(1)}-abcde`);
   world.store.remove(nameOf(1));
   world.store.put(runningJob(idsOf(3)));
@@ -218,7 +222,7 @@ describe('where nothing may be watched', () => {
 function outOfMemory(around: Around): ReconcileWorld {
   const world = executors(1, { around });
   world.store.put(failedJob(idsOf(0)));
-  world.cluster.putPod(podFor({ of: idsOf(0), status: terminated('OOMKilled', 137) ?? {} }));
+  world.cluster.putPod(executorPod(idsOf(0), terminated('OOMKilled', 137)));
   return world;
 }
 

@@ -9,11 +9,15 @@ import { INSTALLATION, ids, kubernetesJob, NOON } from './builders.ts';
 import { type PodLook, podOf, running } from './observe-world.ts';
 import type { ReconcileWorld } from './reconcile-world.ts';
 
-/** A pod as the job controller names it. */
-export const podFor = (look: PodLook = {}): V1Pod => {
+/** A pod as the job controller names it. @param uid of its Job, when that is none of the builders' own. */
+export function podFor(look: PodLook = {}, uid?: string): V1Pod {
   const { of = ids(), start = 1 } = look;
-  return podOf({ name: `${jobName(of, INSTALLATION, start)}-abcde`, ...look });
-};
+  const name = jobName(of, INSTALLATION, start);
+  const pod = podOf({ name: `${name}-abcde`, ...look });
+  if (uid === undefined) return pod;
+  const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }];
+  return { ...pod, metadata: { ...pod.metadata, ownerReferences } };
+}
 
 type Parts = Pick<ReconcileWorld, 'store' | 'cluster' | 'terrakube' | 'clock'>;
 
@@ -135,16 +139,10 @@ const laterJob = (of: DispatchIds, start: number, now: number): V1Job => {
   return { ...made, metadata: { ...made.metadata, uid, creationTimestamp: new Date(now) } };
 };
 
-const podOfJob = ({ metadata }: V1Job, look: PodLook): V1Pod => {
-  const pod = podFor(look);
-  const owner = { apiVersion: 'batch/v1', kind: 'Job', name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
-  return { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
-};
-
 /** The executor of a Job reports, runs for four seconds, and ends well. */
 export function runExecutor({ store, cluster, terrakube, clock }: Parts, of: DispatchIds, job: V1Job): void {
   const start = startOf(job.metadata?.name ?? '', of, INSTALLATION) ?? 1;
-  const pod = podOfJob(job, { of, start, status: running(clock.now() - NOON) });
+  const pod = podFor({ of, start, status: running(clock.now() - NOON) }, job.metadata?.uid);
   store.put({ ...job, status: { active: 1, ready: 1 } });
   cluster.putPod(pod);
   clock.at(1000, () => {
@@ -164,7 +162,7 @@ export function runExecutor({ store, cluster, terrakube, clock }: Parts, of: Dis
 function refusePod({ store, cluster, clock }: Parts, of: DispatchIds, start: number): void {
   const job = laterJob(of, start, clock.now());
   const status = { phase: 'Failed', reason: 'OutOfcpu' };
-  cluster.putPod(podOfJob(job, { of, start, nodeName: '', status }));
+  cluster.putPod(podFor({ of, start, nodeName: '', status }, job.metadata?.uid));
   const ended = { type: 'Failed', status: 'True', lastTransitionTime: new Date(clock.now()) };
   store.put({ ...job, status: { failed: 1, conditions: [{ ...ended, reason: 'BackoffLimitExceeded' }] } });
 }
