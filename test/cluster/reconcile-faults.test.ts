@@ -8,15 +8,8 @@ import { listen } from '../../local/lambda/listen.ts';
 import { startTerrakube } from '../../local/terrakube/terrakube.ts';
 import { applyRoles } from '../support/audited-world.ts';
 import { createClusterClient } from '../support/cluster-client.ts';
-import {
-  FAULT_SCENES,
-  type FaultScene,
-  type SetScene,
-  type Stage,
-  setScene,
-  timeless,
-  worldOf,
-} from '../support/fault-scenes.ts';
+import { timeless, worldOf } from '../support/fault-scene-world.ts';
+import { FAULT_SCENES, type FaultScene, type SetScene, type Stage, setScene } from '../support/fault-scenes.ts';
 import { type Fault, type FaultyWay, openFaultyWay } from '../support/fault-world.ts';
 import type { Deed } from '../support/meddling-proxy.ts';
 import { createSecretDouble } from '../support/secret-double.ts';
