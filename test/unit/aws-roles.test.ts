@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parseTemplate } from '../../local/lambda/cloudformation.ts';
+import { reachedFrom } from '../support/reached-files.ts';
 import { allowedTo } from '../support/template-rules.ts';
 
 const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
@@ -54,4 +55,50 @@ test.each(DOORS)('the role of %s allows what the clients in its door say that th
 
   expect(used).not.toEqual([]);
   expect(allowed.toSorted()).toEqual([...new Set([...used, ...(LAMBDAS[id] ?? [])])].toSorted());
+});
+
+/** The SDK's calls in a text, as actions, with where they stand: `new SendMessageCommand` of client-sqs is sqs:SendMessage. */
+function callsIn(text: string): readonly { readonly action: string; readonly at: number }[] {
+  const [, client] = /from '@aws-sdk\/client-([a-z-]+)'/.exec(text) ?? [];
+  const service = client === 'secrets-manager' ? 'secretsmanager' : client;
+  return [...text.matchAll(/\bnew (\w+)Command\(/g)].map(({ 1: name, index }) => ({
+    action: `${service}:${name}`,
+    at: index,
+  }));
+}
+
+/** The SQS calls are one client; intake has no message that it could hide. */
+const NEVER_CALLED: Readonly<Record<string, readonly string[]>> = { intake: ['sqs:ChangeMessageVisibility'] };
+
+test.each(DOORS)('the calls of the SDK that %s can reach are those that its role allows', (door) => {
+  const calls = reachedFrom(door).flatMap(({ text }) => callsIn(text).map(({ action }) => action));
+  const own = new Set([...calls].filter((action) => !NEVER_CALLED[door]?.includes(action)));
+  const id = logicalIdOf(door);
+  const lambdas = LAMBDAS[id] ?? [];
+  const allowed = [...allowedTo(template, id)].filter((use) => !EVERYBODYS.test(use) && !lambdas.includes(use));
+
+  expect([...own].toSorted()).toEqual([...new Set(allowed.map((use) => use.replace(/ on .*/, '')))].toSorted());
+});
+
+test('each call of the SDK says in a comment before it which action it needs', () => {
+  const folder = new URL('../../lib/clients/aws/', import.meta.url);
+  const texts = readdirSync(folder).map((file) => read(`lib/clients/aws/${file}`));
+  const silent = texts.flatMap((text) =>
+    callsIn(text)
+      .filter(({ action, at }) => !new RegExp(`IAM:[^\\n]*\`${action}\``).test(text.slice(0, at)))
+      .map(({ action }) => action),
+  );
+  expect(texts.flatMap(callsIn).length).toBeGreaterThan(5);
+  expect(silent).toEqual([]);
+});
+
+test('a right that is missing, and one that nobody needs, are found', () => {
+  const text = read('template.yaml');
+  const rightsOf = (changed: string) => allowedTo(parseTemplate(changed), 'Reconcile');
+  const without = text.replace('Action: [sqs:ReceiveMessage, sqs:DeleteMessage]', 'Action: sqs:ReceiveMessage');
+  const withMore = text.replace('[sqs:ReceiveMessage, sqs:DeleteMessage]', '[sqs:ReceiveMessage, sqs:PurgeQueue]');
+
+  expect(rightsOf(text).has('sqs:DeleteMessage on DeadLetterQueue')).toBe(true);
+  expect(rightsOf(without).has('sqs:DeleteMessage on DeadLetterQueue')).toBe(false);
+  expect(rightsOf(withMore).has('sqs:PurgeQueue on DeadLetterQueue')).toBe(true);
 });

@@ -1,10 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { manifestFolder, readDocuments } from '../../local/control-plane/manifests.ts';
 import { type JsonObject, listAt, objectAt, textAt } from '../../local/json.ts';
+import { parseTemplate } from '../../local/lambda/cloudformation.ts';
 import { executorSettings, NOON, request } from '../support/builders.ts';
+import { reachedFrom } from '../support/reached-files.ts';
+import { items, resourcesOfType, targetOf } from '../support/template-parts.ts';
 
 /** The verbs of a Role, as `verb resource`. */
 function grantsOf(role: JsonObject): readonly string[] {
@@ -43,31 +47,55 @@ test('no executor reaches the credentials of its node, and nobody reaches an exe
   });
 });
 
-/** What a client says that it uses, itself or through the calls about Jobs that clients share. */
-async function usesOf(...clients: readonly string[]): Promise<readonly string[]> {
-  const files = [...clients, 'kubernetes-job-calls.ts'].map(
-    (file) => new URL(`../../lib/clients/${file}`, import.meta.url),
+/** What the clients that a door reaches say that they use. */
+function usesOf(door: string): readonly string[] {
+  const used = reachedFrom(door).flatMap(({ text }) => [...text.matchAll(/^ +\/\/ RBAC: (\w+ \w+)$/gm)]);
+  return [...new Set(used.map(([, use]) => use ?? ''))].toSorted();
+}
+
+/** The groups that the access entries of the template put a function's role into. */
+function groupsOf(functionId: string): readonly string[] {
+  const entries = resourcesOfType(template, 'AWS::EKS::AccessEntry').map(([, entry]) => entry);
+  const own = entries.filter((entry) => targetOf(entry['PrincipalArn']) === `${functionId}Role`);
+  return own.flatMap((entry) => items(entry['KubernetesGroups']).map(String));
+}
+
+/** Of a manifest, what its Role grants, and the groups that it is bound to. */
+async function roleIn(
+  file: string,
+): Promise<{ readonly grants: readonly string[]; readonly groups: readonly string[] }> {
+  const objects = await readDocuments(file);
+  const [role = {}, ...roles] = objects.filter((object) => textAt(object, 'kind') === 'Role');
+  const bindings = objects.filter((object) => textAt(object, 'kind') === 'RoleBinding');
+  expect([roles.length, bindings.map((binding) => textAt(binding, 'roleRef', 'name'))]).toEqual([
+    0,
+    [textAt(role, 'metadata', 'name')],
+  ]);
+  const groups = bindings.flatMap((binding) =>
+    listAt(binding, 'subjects').map((subject) => textAt(subject, 'name') ?? ''),
   );
-  const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
-  const used = [...source.matchAll(/^ +\/\/ RBAC: (\w+ \w+)$/gm)].map(([, use]) => use ?? '');
-  return [...new Set(used)].toSorted();
+  return { grants: grantsOf(role).toSorted(), groups };
 }
 
-async function grantsIn(file: string): Promise<readonly string[]> {
-  const role = (await readDocuments(file)).find((object) => textAt(object, 'kind') === 'Role') ?? {};
-  return grantsOf(role).toSorted();
-}
+const template = parseTemplate(readFileSync(new URL('../../template.yaml', import.meta.url), 'utf8'));
 
-test('the role of dispatch grants what its client says that it uses, and nothing else', async () => {
-  expect(await grantsIn('dispatch.yaml')).toEqual(await usesOf('kubernetes-jobs.ts'));
+/** Not used: who may list them all sees nothing more by it. */
+const READ_ONE = ['get events', 'get pods'];
+
+test.each([
+  ['dispatch', 'Dispatch', 'dispatch.yaml', []],
+  ['job-status', 'JobStatus', 'observe.yaml', READ_ONE],
+  ['reconcile', 'Reconcile', 'reconcile.yaml', READ_ONE],
+])('the role of %s grants what the clients in its door say that they use, and nothing else', async (...row) => {
+  const [door, functionId, file, more] = row;
+  const used = usesOf(door);
+  const { grants, groups } = await roleIn(file);
+
+  expect(used.length).toBeGreaterThan(3);
+  expect(grants).toEqual([...used, ...more].toSorted());
+  expect(groups).toEqual(groupsOf(functionId));
 });
 
-test('the role of job-status grants what its client says that it uses, and to read one where it may list all', async () => {
-  const used = await usesOf('kubernetes-observer.ts');
-  expect(await grantsIn('observe.yaml')).toEqual([...used, 'get events', 'get pods'].toSorted());
-});
-
-test('the role of reconcile grants what its client says that it uses, and to read one where it may list all', async () => {
-  const used = await usesOf('kubernetes-reconciler.ts', 'kubernetes-observer.ts');
-  expect(await grantsIn('reconcile.yaml')).toEqual([...used, 'get events', 'get pods'].toSorted());
+test('intake has nothing to do in the cluster', () => {
+  expect([usesOf('intake'), groupsOf('Intake')]).toEqual([[], []]);
 });
