@@ -58,7 +58,7 @@ function liveFamily(number: number, now: EpochMs): Family {
     stepRow(idsOf(number, 'b', 'approval'), 200, 'pending'),
     stepRow(idsOf(number, 'c', 'terraformApply'), 300, 'pending'),
   ];
-  return { jobs: [job], pods: [podOf({ ids, name, uid, job, at })], terrakube: terrakubeOf(ids, 'running', steps, at) };
+  return { jobs: [job], pods: [podOf({ name, uid, job, at })], terrakube: terrakubeOf(ids, 'running', steps, at) };
 }
 
 function endedFamily(number: number, index: number, now: EpochMs): Family {
@@ -87,7 +87,6 @@ const idsOf = (number: number, step: string, type: string): DispatchIds =>
 function jobOf(ids: DispatchIds, at: EpochMs, status: object) {
   const request = { ids, payload: payload(ids), acceptedAt: at };
   const settings = executorSettings({ transport: 'file' });
-  // What comes out as JSON has no undefined fields any more.
   const made = buildJob({ request, settings, installation: INSTALLATION, start: 1, now: at });
   const name = made.metadata?.name ?? '';
   const uid = uuid(name);
@@ -180,7 +179,6 @@ function endedStatus(at: EpochMs, hasFailed: boolean): object {
 type Pod = ReturnType<typeof podOf>;
 
 interface PodInput {
-  readonly ids: DispatchIds;
   readonly name: string;
   readonly uid: string;
   readonly job: ReturnType<typeof jobOf>['job'];
@@ -200,9 +198,7 @@ function podOf({ name, uid, job, at }: PodInput) {
       lastTransitionTime: second(at),
     })),
     hostIP: '10.88.0.1',
-    hostIPs: [{ ip: '10.88.0.1' }],
     podIP: '10.88.0.54',
-    podIPs: [{ ip: '10.88.0.54' }],
     startTime: second(at),
     containerStatuses: [
       {
