@@ -71,6 +71,8 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   };
   // A look at one Job does not know how many others seem to be gone: that is for a plan, with its brake.
   const careful: LookDeps = { ...looking, mayStop: ({ terrakube, ids }) => !isAbsent(terrakube, ids) };
+  // A change rings in each run that watches, at the same moment; which of them keeps a job alive is for their plans.
+  const rung: LookDeps = { ...careful, settings: { ...deps.settings, keepAlive: false } };
   const failed = new Set<string>();
   const restSince = new Map<string, { readonly row: number; readonly at: EpochMs; readonly rest: DurationMs }>();
   const queue = createWorkQueue(async (work: Work): Promise<void> => {
@@ -101,7 +103,7 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   return {
     answer({ name, final }) {
       const key = `job ${name}`;
-      queue.add(key, { key, row: RUNG, name, run: () => observeJob(careful, name, final) });
+      queue.add(key, { key, row: RUNG, name, run: () => observeJob(rung, name, final) });
     },
     take: (planned) => {
       if (planned.action.kind !== 'deletePayload' || !memory.mayNotDeletePayloads) take(workOf(planned));

@@ -5,10 +5,11 @@ import type { PlannedAction } from '../domain/plan-types.ts';
 import { brake } from '../domain/reconcile-brake.ts';
 import { isDeed } from '../domain/reconcile-due.ts';
 import { planReconcile } from '../domain/reconcile-plan.ts';
-import { type DurationMs, durationMs, type EpochMs, elapsedMs } from '../domain/time.ts';
+import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { writingUntil } from './in-time.ts';
 import { createHand, type Hand, type HandDeps } from './mend-hand.ts';
 import { createMirror, type Mirror } from './mirror.ts';
+import { createPingTurns } from './ping-turns.ts';
 import { installationSelector, type ReadWorlds, sinceOf } from './read-worlds.ts';
 import { lookAtTerrakube, type TerrakubeLookDeps } from './terrakube-looks.ts';
 import { watchWorlds } from './watch-worlds.ts';
@@ -30,6 +31,8 @@ export interface Mending {
 }
 
 const TICK: DurationMs = durationMs(1000);
+/** A run begins every minute, and each lasts for a minute and a half. */
+const OVERLAP_MS = 30_000;
 
 /** Works until the run's time is over, or nothing is left that could change. @returns how many targets were left undone. */
 export async function mendUntil(deps: MendDeps, mending: Mending): Promise<number> {
@@ -48,8 +51,9 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
       if (ring.final === undefined || !memory.isSettled(ring.final)) hand.answer(ring);
     },
   });
+  const ours = createPingTurns(clock, epochMs(until - OVERLAP_MS));
   const plan = (): void => {
-    if (clock.now() < until) planAgain(deps, mirror, hand);
+    if (clock.now() < until) planAgain(deps, mirror, { hand, ours });
   };
   const looks = lookAtTerrakube(deps, mirror, plan);
   while (clock.now() < until) {
@@ -66,7 +70,11 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
   return hand.failed();
 }
 
-function planAgain(deps: MendDeps, mirror: Mirror, hand: Hand): void {
+function planAgain(
+  deps: MendDeps,
+  mirror: Mirror,
+  { hand, ours }: { readonly hand: Hand; readonly ours: ReturnType<typeof createPingTurns> },
+): void {
   const { installation, settings, maxStarts, memory, cluster } = deps;
   const jobs = mirror.jobs().filter((job) => !memory.isSettled(job));
   const planned = planReconcile(
@@ -81,7 +89,7 @@ function planAgain(deps: MendDeps, mirror: Mirror, hand: Hand): void {
     { installation, settings, maxStarts },
   );
   const { plan } = brake(planned, jobs.filter((job) => !hasEnded(job)).length);
-  for (const entry of plan) {
+  for (const entry of ours(plan)) {
     if (isDeed(entry.action)) hand.take(entry);
     else hand.leave(entry);
   }
