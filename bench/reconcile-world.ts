@@ -241,7 +241,6 @@ function podOf({ name, uid, job, at }: PodInput) {
       nodeName: 'node1',
       serviceAccountName: 'default',
       tolerations,
-      priority: 0,
       enableServiceLinks: true,
     },
     status,
@@ -255,7 +254,6 @@ const warning = ({ metadata }: Pod): object => ({
   message:
     'MountVolume.SetUp failed for volume "payload": failed to sync secret cache: timed out waiting for the condition',
   type: 'Warning',
-  firstTimestamp: metadata.creationTimestamp,
   lastTimestamp: metadata.creationTimestamp,
   count: 1,
 });
