@@ -199,9 +199,9 @@ describe('the role of the reconcile function', () => {
 
   test.each<[string, string, string, number, JsonObject?]>([
     ['list Jobs', 'GET', `${jobs}?limit=500`, 200],
-    ['watch Jobs', 'GET', `${jobs}?watch=1&timeoutSeconds=1`, 200],
+    ['watch Jobs', 'GET', `${jobs}?watch=1&timeoutSeconds=1&labelSelector=none%3Dof-these`, 200],
     ['list pods', 'GET', `${pods}?limit=500`, 200],
-    ['watch pods', 'GET', `${pods}?watch=1&timeoutSeconds=1`, 200],
+    ['watch pods', 'GET', `${pods}?watch=1&timeoutSeconds=1&labelSelector=none%3Dof-these`, 200],
     ['list Events', 'GET', `/api/v1/namespaces/${NAMESPACE}/events?fieldSelector=type%3DWarning`, 200],
     ['patch a Job', 'PATCH', `${jobs}/none`, 404, {}],
     ['delete a Job', 'DELETE', `${jobs}/none`, 404],
