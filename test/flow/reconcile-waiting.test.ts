@@ -73,6 +73,23 @@ async function wait(
 /** Times between one ping and the next, the first from the Job's creation. */
 const gaps = (pings: readonly number[]): readonly number[] => pings.map((at, index) => at - (pings[index - 1] ?? 0));
 
+/** Each way of a call takes up to 300 ms, by numbers that follow from a seed. */
+const slow =
+  (seed: number) =>
+  ({ clock }: ReconcileWorld): Around => {
+    let state = seed;
+    const latency = () => {
+      state = (state * 16_807) % 2_147_483_647;
+      return durationMs((state / 2_147_483_647) * 300);
+    };
+    return async (_, call) => {
+      await clock.sleep(latency());
+      const answer = await call();
+      await clock.sleep(latency());
+      return answer;
+    };
+  };
+
 const FOUR_MINUTES = 4 * MINUTE;
 
 describe('a pod that waits four minutes for its node', () => {
@@ -90,17 +107,7 @@ describe('a pod that waits four minutes for its node', () => {
 
   test('is kept alive when every call takes its time', { timeout: 30_000 }, async () => {
     for (let seed = 1; seed <= 12; seed += 1) {
-      let state = seed;
-      const random = () => {
-        state = (state * 16_807) % 2_147_483_647;
-        return state / 2_147_483_647;
-      };
-      const { pings, swept } = await wait(FOUR_MINUTES, true, ({ clock }) => async (_, call) => {
-        await clock.sleep(durationMs(random() * 300));
-        const answer = await call();
-        await clock.sleep(durationMs(random() * 300));
-        return answer;
-      });
+      const { pings, swept } = await wait(FOUR_MINUTES, true, slow(seed));
       expect({ seed, swept }).toEqual({ seed, swept: [] });
       expect(Math.min(...gaps(pings)), `seed ${seed}`).toBeGreaterThanOrEqual(15 * SECOND);
       expect(Math.max(...gaps(pings)), `seed ${seed}`).toBeLessThanOrEqual(28 * SECOND);
@@ -127,6 +134,18 @@ test('a container that starts just before the next ping is due is given one more
   const { pings, swept } = await wait(39 * SECOND, true);
   expect(swept).toEqual([]);
   expect(pings.filter((at) => at > 39 * SECOND)).toEqual([expect.closeTo(40 * SECOND, -4)]);
+});
+
+test('a container that starts while two runs watch is not pinged by both', { timeout: 30_000 }, async () => {
+  for (let second = 78; second <= 86; second += 0.5) {
+    const { pings } = await wait(second * SECOND, true, slow(second * 2));
+    expect(Math.min(...gaps(pings)), `${second} s`).toBeGreaterThanOrEqual(15 * SECOND);
+  }
+});
+
+test('a container that has run for more than three seconds is not pinged any more', async () => {
+  const { pings } = await wait(36 * SECOND, true);
+  expect(pings.filter((at) => at > 36 * SECOND)).toEqual([]);
 });
 
 test('a container that starts at once is never pinged', async () => {
