@@ -67,7 +67,11 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     ...deps,
     startsAgain: true,
     isInHaste: true,
-    unchangedSince: (jobId, job) => memory.unchangedSince(jobId, job, clock.now()),
+    unchangedSince(jobId, job) {
+      // A list did not show it: what was concluded from that is wrong.
+      if (mirror.terrakube.get(jobId) === 'notFound') mirror.terrakube.delete(jobId);
+      return memory.unchangedSince(jobId, job, clock.now());
+    },
   };
   // A look at one Job does not know how many others seem to be gone: that is for a plan, with its brake.
   const careful: LookDeps = { ...looking, mayStop: ({ terrakube, ids }) => !isAbsent(terrakube, ids) };
@@ -111,10 +115,11 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     leave(planned) {
       const { target } = planned;
       if (target.kind !== 'job' || !planned.isOver || !isOver(deps, mirror, target.name)) return;
-      // What a failed step could still be told depends on pods that a list of live ones does not have.
+      // What a failed step could still be told depends on pods that a list of live ones does not have, and no list says
+      // that a job is gone.
       const terrakube = mirror.terrakube.get(target.ids.jobId);
       const step = typeof terrakube === 'object' ? findStep(terrakube, target.ids.stepId) : undefined;
-      if (step?.status === 'failed') take(workOf(planned));
+      if (step?.status === 'failed' || terrakube === 'notFound') take(workOf(planned));
       else settle(deps, mirror, target.name);
     },
     isIdle: queue.isIdle,
