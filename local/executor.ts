@@ -6,7 +6,8 @@
  * after SIGTERM. Without a payload it waits for ever.
  *
  * `DEMO_WORK_MS` says how long its work takes (300), `DEMO_BOOT_MS` how long it starts (0), and `DEMO_BOOT_HEEDS_MS` for how much
- * of that SIGTERM ends it at once (a third).
+ * of that SIGTERM ends it at once (a third). `DEMO_LAST_WORDS_MS` is the time between SIGTERM and its report, for which the real
+ * one takes two seconds (0).
  */
 
 import { boot, TERMINATED } from './executor/boot.ts';
@@ -47,7 +48,7 @@ async function main(): Promise<number> {
   const wasToldToStop = bootMs > 0 && (await boot({ bootMs, heedsStopMs, exit: (code) => process.exit(code), log }));
   const stop = new AbortController();
   process.on('SIGTERM', () => {
-    if (!wasToldToStop) stop.abort();
+    if (!wasToldToStop) setTimeout(() => stop.abort(), Number(settings('DEMO_LAST_WORDS_MS') ?? 0));
   });
   const { organizationId, jobId, stepId } = payload;
   const path = `/tfoutput/v1/organization/${organizationId}/job/${jobId}/step/${stepId}`;

@@ -41,7 +41,10 @@ export async function startRunningStack(options: StackOptions = {}): Promise<Run
       if (log.line.startsWith('{')) logs.push(JSON.parse(log.line));
       options.onFunctionLog?.(log);
     },
-    onExecutorLog: (_pod, text) => void lines.push(text),
+    onExecutorLog: (pod, text) => {
+      lines.push(text);
+      options.onExecutorLog?.(pod, text);
+    },
     onClusterChange: (change) => {
       const { kind, metadata } = change.object;
       const jobId = textAt(metadata, 'labels', 'terrakube.io/job');
