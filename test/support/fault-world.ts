@@ -69,8 +69,8 @@ export interface Servers {
   readonly terrakube: { readonly url: string; readonly internalSecret: string };
 }
 
-/** Silence after which a client gives up: long for a busy machine, short for a test. */
-const TIMEOUT_MS = 1500;
+/** Silence after which a client gives up: long for a busy machine, and short for a test where silence is what it meets. */
+const TIMEOUT_MS = { undisturbed: 10_000, faulty: 1500 } as const;
 /** Pauses of the flows are made so much shorter. */
 const HASTE = 100;
 
@@ -147,13 +147,14 @@ function depsOf({ cluster: real, terrakube: { internalSecret } }: Servers, at: W
     const answer = isDead ? await never : await call();
     return isDead ? never : answer;
   };
+  const timeoutMs = about.fault ? TIMEOUT_MS.faulty : TIMEOUT_MS.undisturbed;
   const address = { endpoint: at.toCluster.url, caPem: at.toCluster.caPem };
   const options: KubernetesApiOptions = {
     cluster: { get: async () => address, forget: () => false },
     token: { get: async () => real.token, forget: () => undefined },
     namespace: real.namespace,
     now: clock.now,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
   };
   const cluster = createKubernetesReconciler(options);
   const { serverNow, watchJobs, watchPods } = cluster;
@@ -161,7 +162,7 @@ function depsOf({ cluster: real, terrakube: { internalSecret } }: Servers, at: W
     apiUrl: at.toTerrakube.url,
     secret: createSecretDouble(internalSecret),
     now: () => epochMs(Date.now()),
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
   });
   return {
     cluster: {
