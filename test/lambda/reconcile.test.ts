@@ -41,6 +41,11 @@ function calm(): ScheduledStack {
   return stacks.calm;
 }
 
+function strict(): ScheduledStack {
+  if (!stacks.strict) throw new Error('the stack is not up yet');
+  return stacks.strict;
+}
+
 /** A job whose message was given up, before any other job is there. */
 async function leaveDeadLetter({ stack }: ScheduledStack): Promise<string> {
   const { jobId, payload } = await catchDispatch(stack, { steps: [{ type: 'terraformPlan', name: 'terraformPlan' }] });
@@ -157,8 +162,7 @@ describe.concurrent('with nothing but its schedule as eyes, the product', { time
   });
 
   test('stops a running apply that is cancelled where CancelRunningApply says so', async () => {
-    const on = stacks.strict;
-    if (!on) throw new Error('the stack is not up yet');
+    const on = strict();
     const job = on.start({ types: ['terraformApply'], executor: works });
     await untilWorks(job);
     await cancelAndMeasure(on, job);
@@ -173,6 +177,17 @@ describe.concurrent('with nothing but its schedule as eyes, the product', { time
     const job = on.start({ executor: { NODE_OPTIONS: '--no-such-option' } });
     await untilAre(job, ['failed', 'failed']);
     expect(steps(on, job)[0]?.name).toBe('terraformPlan: executor ended with exit code 9');
+  });
+
+  test('finishes what a run has half told whose sandbox is gone', async () => {
+    const on = strict();
+    const job = on.start({ executor: { NODE_OPTIONS: '--no-such-option' } });
+    // Between the two writes of a tell are two seconds.
+    await untilAre(job, ['queue', 'failed']);
+    await on.stack.lambda.kill('reconcile');
+    expect(job.statuses()).toEqual(['queue', 'failed']);
+    await untilAre(job, ['failed', 'failed']);
+    expect(job.lines().filter((line) => line.endsWith('executor ended with exit code 9'))).toHaveLength(1);
   });
 
   test('tells that somebody has deleted a Job', async () => {
