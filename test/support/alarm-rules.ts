@@ -10,7 +10,7 @@ const AWS_METRICS: Readonly<Record<string, readonly string[]>> = {
   'AWS/SQS': ['ApproximateNumberOfMessagesVisible', 'ApproximateAgeOfOldestMessage'],
 };
 
-/** What must be, for people to be told: its alarm, and of some kinds one each. */
+/** The dimension without which a metric is that of everybody in the account. */
 const DIMENSIONS: Readonly<Record<string, string>> = {
   TerrakubeDispatcher: 'Installation',
   'AWS/ApiGateway': 'ApiName',
