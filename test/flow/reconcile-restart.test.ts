@@ -120,7 +120,11 @@ describe('a claim', () => {
   test('of 30 s ago is respected, until it is a minute old', async () => {
     const world = claimedBefore(30_000);
     const run = world.begin();
-    await world.clock.pass(29_000);
+    await world.clock.pass(10_000);
+    // A look that no plan has asked for respects it, too.
+    const [job] = world.store.allJobs();
+    if (job) world.store.put({ ...job, status: { ...job.status, ready: 0 } });
+    await world.clock.pass(19_000);
     expect(world.asked).toEqual([]);
     await world.clock.until(run);
     expect(started(world)).toEqual(ONCE);
@@ -136,17 +140,26 @@ describe('a claim', () => {
 
   test('is not used by a run whose reads took so long that another may take it over', async () => {
     const world = restartWorld();
-    let isClaimed = false;
+    let slowness: 'none yet' | 'now' | 'over' = 'none yet';
     const slow = world.sandbox(async (method, call) => {
-      if (isClaimed && method === 'listJobs') await world.clock.sleep(durationMs(31_000));
       const answer = await call();
-      isClaimed ||= method === 'annotateJob';
+      if (slowness === 'now' && method === 'listJobs') {
+        slowness = 'over';
+        await world.clock.sleep(durationMs(31_000));
+      }
+      if (slowness === 'none yet' && isClaimedIn(world)) slowness = 'now';
       return answer;
     });
-    await world.run(slow);
-    expect(world.asked).toEqual([]);
+    const run = world.begin(slow);
+    await world.clock.pass(50_000);
+    expect([world.asked, isClaimedIn(world)]).toEqual([[], true]);
+    await world.clock.until(run);
+    expect(started(world)).toEqual(ONCE);
   });
 });
+
+const isClaimedIn = ({ store }: ReconcileWorld): boolean =>
+  store.allJobs()[0]?.metadata?.annotations?.['terrakube.io/claim'] !== undefined;
 
 /** Runs begin a minute apart, but for the second, which follows the first at once; the first of them is killed. */
 async function live(world: RestartWorld, kill?: Kill): Promise<number> {
