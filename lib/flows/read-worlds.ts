@@ -2,7 +2,6 @@
 // the cluster's Jobs, and last the Terrakube jobs of those Jobs that the first list did not have. Nothing is written on the
 // word of a list alone.
 import type { V1Job } from '@kubernetes/client-node';
-import { DispatcherError } from '../domain/errors.ts';
 import { type Installation, LABEL, MANAGED_BY } from '../domain/job-name.ts';
 import { hasEnded, isOurs } from '../domain/next-start.ts';
 import type { Worlds } from '../domain/plan-types.ts';
@@ -58,20 +57,6 @@ export async function readWorlds(deps: ReadDeps): Promise<ReadWorlds> {
     unchangedSince: sinceOf(deps, terrakube),
     now: cluster.serverNow(),
   };
-}
-
-/** Reads these Terrakube jobs again. @returns undefined when Terrakube does not answer: one failed call ends no run. */
-export async function readJobsAgain(
-  deps: Pick<ReadDeps, 'terrakubeJobs'>,
-  jobIds: readonly string[],
-): Promise<ReadonlyMap<string, ListedTerrakubeJob | 'notFound'> | DispatcherError> {
-  try {
-    const jobs = await deps.terrakubeJobs.listJobs(jobIds);
-    return new Map(jobIds.map((jobId) => [jobId, jobs.get(jobId) ?? 'notFound'] as const));
-  } catch (error) {
-    if (error instanceof DispatcherError) return error;
-    throw error;
-  }
 }
 
 /** Since when each job has looked as it does, by the API server's clock as far as the plan is concerned. */
