@@ -168,6 +168,6 @@ test('a plan that was carried out leaves nothing to do, and no Job of others is 
           .map(({ metadata }) => metadata?.annotations),
       ).toEqual(any.foreign.map(({ metadata }) => metadata?.annotations));
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
