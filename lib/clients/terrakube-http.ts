@@ -17,7 +17,8 @@ export interface TerrakubeOptions {
 }
 
 /**
- * Sends one request with a token. The answer is a success or, to a GET, a 404: only who asked can say what that means.
+ * Sends one request with a token. The answer is a success or, to a GET, a 404: only who asked can say what that means. To a
+ * write, a web page is no success.
  * @throws `terrakubeUnavailable`, `terrakubeRefused`, `secretInvalid`, `secretUnavailable`
  */
 export type TerrakubeCall = (method: string, path: string, document?: unknown) => Promise<HttpReply>;
@@ -53,11 +54,17 @@ export function createTerrakubeCall({ apiUrl, secret, now, timeoutMs }: Terrakub
     // The secret may have been rotated: read it again, and if it changed, try once more.
     const isRenewed = first.status === 401 && (await token.renew(bearer, now()));
     const reply = isRenewed ? await once(await token.get(now()), method, path, document) : first;
-    if (reply.status >= 200 && reply.status <= 299) return reply;
+    if (reply.status >= 200 && reply.status <= 299) {
+      if (method === 'GET' || !isPage(reply)) return reply;
+      throw new DispatcherError('terrakubeUnavailable', `A web page is no answer to ${method} ${pathOnly(path)}.`);
+    }
     if (reply.status === 404 && method === 'GET') return reply;
     throw refusedByTerrakube(reply, `${method} ${pathOnly(path)}`);
   };
 }
+
+/** A proxy shows a page of its own, with status 200 as often as not. What was to be written is not. */
+const isPage = ({ body }: HttpReply): boolean => /^\s*</.test(body.toString('latin1', 0, 64));
 
 /** Proxies drop raw brackets and semicolons; Terrakube reads them percent-encoded all the same. */
 export const encodeQuery = (query: string): string => query.replace(/[[\]]/g, encodeURIComponent);

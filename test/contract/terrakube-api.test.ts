@@ -262,3 +262,15 @@ test.each<[string, string]>([
     message: `Terrakube's answer to GET ${JOB} is not a job.`,
   });
 });
+
+test.each<[string, (terrakube: Terrakube) => Promise<unknown>]>([
+  [`PATCH ${JOB}`, (terrakube) => terrakube.patchJob(recordedIds, { status: 'pending' })],
+  [`PATCH ${JOB}/step/${recordedIds.stepId}`, (terrakube) => terrakube.patchStep(recordedIds, { status: 'failed' })],
+  ['POST /logs', (terrakube) => terrakube.appendLog(recordedIds, ['a line'])],
+])('the web page of a proxy is no answer to %s', async (what, write) => {
+  const { terrakube } = await start(() => ({ status: 200, body: '\n<!doctype html><title>Sign in</title>' }));
+  expect(await refusedWith(write(terrakube))).toEqual({
+    code: 'terrakubeUnavailable',
+    message: `A web page is no answer to ${what}.`,
+  });
+});
