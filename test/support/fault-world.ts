@@ -200,6 +200,7 @@ async function onePass(deps: PassDeps, { letters }: Pass, log: InMemoryLog): Pro
     await hand.rest();
   } catch (error) {
     if (!(error instanceof DispatcherError)) throw error;
+    log.error('run failed', errorFields(error));
   }
   await answering;
 }
