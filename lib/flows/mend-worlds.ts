@@ -48,7 +48,8 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
     podsVersion: worlds.podsVersion,
     until,
     ring: (ring) => {
-      if (ring.final === undefined || !memory.isSettled(ring.final)) hand.answer(ring);
+      const job = ring.final ?? mirror.job(ring.name);
+      if (!job || !memory.isSettled(job)) hand.answer(ring);
     },
   });
   const ours = createPingTurns(clock, epochMs(until - OVERLAP_MS));

@@ -37,6 +37,7 @@ export async function readWorlds(deps: ReadDeps): Promise<ReadWorlds> {
   const selector = installationSelector(installation);
   const live = await terrakubeJobs.listLiveJobs();
   const [jobs, pods] = await Promise.all([cluster.snapshotJobs(selector), cluster.snapshotPods(selector)]);
+  for (const job of jobs.items) if (live.has(terrakubeJobOf(job))) memory.unsettle(job);
   const owned = jobs.items.filter((job) => isOurs(job, installation) && !memory.isSettled(job));
   const known = new Set(owned.map(terrakubeJobOf));
   const unlisted = [...known].filter((jobId) => !live.has(jobId));

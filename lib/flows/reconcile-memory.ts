@@ -11,6 +11,8 @@ export interface ReconcileMemory {
   /** Whether nothing is left to do about this Job, ever. */
   isSettled(job: V1Job): boolean;
   settle(job: V1Job): void;
+  /** Takes it back: the Terrakube job has gone on, as after an approval, and what its Jobs say counts again. */
+  unsettle(job: V1Job): void;
   /** Our role may not delete payload Secrets: it is said once, and not tried again. */
   mayNotDeletePayloads: boolean;
   /** Forgets what is not there any more. */
@@ -49,6 +51,9 @@ export function createReconcileMemory(): ReconcileMemory {
     isSettled: (job) => settled.has(uidOf(job)),
     settle: (job) => {
       settled.add(uidOf(job));
+    },
+    unsettle: (job) => {
+      settled.delete(uidOf(job));
     },
     keepOnly(jobs, terrakubeJobIds) {
       const uids = new Set(jobs.map(uidOf));

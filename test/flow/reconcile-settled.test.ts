@@ -1,0 +1,41 @@
+// What a sandbox remembers as over must not hide what comes later.
+import { expect, test } from 'vitest';
+import { ids, laterStep, step, terrakubeJob } from '../support/builders.ts';
+import { endedJob } from '../support/observe-world.ts';
+import { createReconcileWorld, type ReconcileWorld } from '../support/reconcile-world.ts';
+import { looks } from '../support/watched-executors.ts';
+
+const PLANNED = step({ status: 'completed', output: 'https://log' });
+
+/** A plan that has ended well, and an apply that waits to be approved; a sandbox has seen both for two runs. */
+async function waitingForApproval(): Promise<ReconcileWorld> {
+  const world = createReconcileWorld({
+    jobs: [endedJob({ ended: 'Complete' })],
+    terrakube: [[ids(), terrakubeJob({ status: 'waitingApproval', steps: [PLANNED, laterStep()] })]],
+  });
+  world.clock.advance(70_000);
+  await world.run();
+  await world.run();
+  return world;
+}
+
+test('a Terrakube job that goes on after its first Job was over fails when its next step never becomes a Job', async () => {
+  const world = await waitingForApproval();
+  world.terrakube.changeJob(ids(), { status: 'queue' });
+  await world.run();
+  expect(world.terrakube.job(ids())?.status).toBe('queue');
+  world.clock.advance(1_860_000);
+  await world.run();
+  expect(world.terrakube.job(ids())?.status).toBe('failed');
+  expect(world.terrakube.job(ids())?.steps[1]?.name).toContain('never became a Kubernetes Job');
+});
+
+test('Jobs that are over are not looked at because a watch was lost', async () => {
+  const world = await waitingForApproval();
+  const before = looks(world);
+  const run = world.begin();
+  await world.clock.pass(5500);
+  world.cluster.breakWatches('expired');
+  await world.clock.until(run);
+  expect(looks(world)).toEqual(before);
+});
