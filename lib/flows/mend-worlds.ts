@@ -33,6 +33,8 @@ export interface Mending {
 const TICK: DurationMs = durationMs(1000);
 /** A run begins every minute, and each lasts for a minute and a half. */
 const OVERLAP_MS = 30_000;
+/** A look that failed is taken again after 5 s, and one at a Job that is gone 2 s and 10 s after its pod. */
+const LINGERS_MS = 15_000;
 
 /** Works until the run's time is over, or nothing is left that could change. @returns how many targets were left undone. */
 export async function mendUntil(deps: MendDeps, mending: Mending): Promise<number> {
@@ -57,8 +59,10 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
     if (clock.now() < until) planAgain(deps, mirror, { hand, ours });
   };
   const looks = lookAtTerrakube(deps, mirror, plan);
+  let staysUntil = clock.now();
   while (clock.now() < until) {
-    if (!watchesWhenIdle && hand.isIdle() && mirror.jobs().every(hasEnded)) break;
+    if (!hand.isIdle() || mayMove(mirror)) staysUntil = epochMs(clock.now() + LINGERS_MS);
+    else if (!watchesWhenIdle && clock.now() >= staysUntil) break;
     await clock.sleep(TICK);
     looks.ifDue();
     plan();
@@ -69,6 +73,12 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
   const isDone = await Promise.race([hand.rest().then(() => true), clock.sleep(left).then(() => false)]);
   if (!isDone) deps.log.warn('run ended before everything was done');
   return hand.failed();
+}
+
+/** Whether something may change by itself: the pod of a Job that was deleted outlives it, and nobody speaks before it is gone. */
+function mayMove(mirror: Mirror): boolean {
+  const pods = mirror.pods();
+  return mirror.jobs().some((job) => !hasEnded(job)) || (pods !== 'forbidden' && pods.length > 0);
 }
 
 function planAgain(

@@ -39,6 +39,20 @@ test('a Job that is deleted while its executor runs is told once the pod is gone
   await world.clock.until(run);
 });
 
+test('the last Job that is deleted is told, too, where an idle installation is not watched', async () => {
+  const world = createReconcileWorld({ jobs: [kubernetesJob()], pods: [podOfJob()], terrakube: [[ids(), executing]] });
+  const run = world.begin({ watchesWhenIdle: false });
+  await world.clock.pass(5000);
+  world.store.remove(NAME);
+  await world.clock.pass(20_000);
+  world.cluster.removePod(`${NAME}-x7k2p`);
+  await world.clock.pass(5000);
+  expect(world.terrakube.job(ids())).toMatchObject(isTold);
+  const toldAt = world.clock.now();
+  await world.clock.until(run);
+  expect(world.clock.now() - toldAt).toBeLessThan(30_000);
+});
+
 test('a Job that was deleted before the run began is told when its pod goes', async () => {
   const world = createReconcileWorld({ pods: [podOfJob()], terrakube: [[ids(), executing]] });
   const run = world.begin();

@@ -171,4 +171,12 @@ describe('where nothing may be watched', () => {
     expect(world.terrakube.job(idsOf(0))?.status).toBe('failed');
     expect(await world.clock.until(run)).toEqual({ failed: 0 });
   });
+
+  test('nor an idle installation be watched, it is not watched for pods that nobody sees', async () => {
+    const world = createReconcileWorld();
+    const startedAt = world.clock.now();
+    const snapshotPods = async () => 'forbidden' as const;
+    await world.run({ watchesWhenIdle: false, cluster: { ...world.deps.cluster, snapshotPods } });
+    expect(world.clock.now()).toBe(startedAt);
+  });
 });
