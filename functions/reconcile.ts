@@ -41,8 +41,14 @@ const deps = {
 
 /** Runs once. It fails at its end when something could not be done, so that an alarm sees it. */
 const handle: Handle<void> = async (_, log) => {
-  const answerLetters = () => answerDeadLetters({ ...deps, log, read: readQueueBody });
-  const { failed } = await reconcile({ ...deps, log, answerLetters }, now());
+  const { failed } = await reconcile(
+    {
+      ...deps,
+      log,
+      answerLetters: (ports) => answerDeadLetters({ ...deps, ...ports, log, read: readQueueBody }),
+    },
+    now(),
+  );
   if (failed > 0) throw new DispatcherError('clusterUnavailable', `${failed} Jobs or steps could not be seen to.`);
 };
 

@@ -9,6 +9,7 @@ import { planReconcile } from '../domain/reconcile-plan.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import type { LogFields } from '../ports.ts';
 import type { AnsweredLetters } from './answer-dead-letters.ts';
+import { writingUntil } from './in-time.ts';
 import { type MendDeps, mendUntil } from './mend-worlds.ts';
 import { type ReadWorlds, readEndedPods, readWorlds, unfinishedJobs } from './read-worlds.ts';
 
@@ -16,8 +17,8 @@ import { type ReadWorlds, readEndedPods, readWorlds, unfinishedJobs } from './re
 export interface ReconcileDeps extends MendDeps {
   /** True: what would be done is logged, and nothing is. */
   readonly isReportOnly: boolean;
-  /** Answers the dead letters. */
-  answerLetters(): Promise<AnsweredLetters>;
+  /** Answers the dead letters. @param ports write nothing any more once the run is over. */
+  answerLetters(ports: ReturnType<typeof writingUntil>): Promise<AnsweredLetters>;
 }
 
 /** What came of a run. */
@@ -43,15 +44,24 @@ export async function reconcile(deps: ReconcileDeps, startedAt: EpochMs): Promis
   const late = clock.sleep(durationMs(RUN_LASTS_AT_MOST + 4000)).then(() => {
     throw new DispatcherError('terrakubeUnavailable', 'The run took too long; both worlds were not read in time.');
   });
-  return Promise.race([run(deps, startedAt), late]);
+  const atTheLatest = epochMs(startedAt + RUN_LASTS_AT_MOST);
+  // Nothing of the letters keeps the rest from being done, and a run that fails does not leave them under way: they would
+  // go on in the next one, with what they had read before.
+  const letters = answerLetters(deps, atTheLatest);
+  const all = run(deps, { startedAt, atTheLatest, letters }).finally(() => letters);
+  return Promise.race([all, late]);
 }
 
-async function run(deps: ReconcileDeps, startedAt: EpochMs): Promise<Reconciled> {
+/** A run that has begun. */
+interface Run {
+  readonly startedAt: EpochMs;
+  readonly atTheLatest: EpochMs;
+  readonly letters: ReturnType<typeof answerLetters>;
+}
+
+async function run(deps: ReconcileDeps, { startedAt, atTheLatest, letters }: Run): Promise<Reconciled> {
   const { log, metrics, clock } = deps;
   const until = epochMs(startedAt + RUN_LASTS);
-  const atTheLatest = epochMs(startedAt + RUN_LASTS_AT_MOST);
-  // Nothing of the letters keeps the rest from being done.
-  const letters = answerLetters(deps);
   const worlds = await readWorlds(deps);
   const pass = planPass(deps, deps.isReportOnly ? await withEndedPods(deps, worlds) : worlds);
   for (const planned of pass.deeds) log.info('planned', planFields(planned));
@@ -69,9 +79,10 @@ async function run(deps: ReconcileDeps, startedAt: EpochMs): Promise<Reconciled>
 }
 
 /** Counts what the queue of dead letters says; that it cannot be read is one failure. */
-async function answerLetters({ answerLetters: answer, metrics, log, errorFields }: ReconcileDeps) {
+async function answerLetters(deps: ReconcileDeps, atTheLatest: EpochMs): Promise<Pick<AnsweredLetters, 'failed'>> {
+  const { metrics, log, errorFields } = deps;
   try {
-    const answered = await answer();
+    const answered = await deps.answerLetters(writingUntil(deps, atTheLatest));
     const unanswered = answered.answered + answered.failed;
     metrics.put({ InvariantDeadLetterNotAnswered: unanswered, DeadLettersUnreadable: answered.unreadable });
     return answered;

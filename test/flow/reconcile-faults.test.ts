@@ -1,6 +1,8 @@
 // What a run outlasts: calls that fail or never come back, faults of ours, and a machine that stood still.
 import { describe, expect, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';
+import { durationMs } from '../../lib/domain/time.ts';
+import type { ReconcileDeps } from '../../lib/flows/reconcile.ts';
 import { terminated } from '../support/observe-world.ts';
 import type { ReconcileWorld } from '../support/reconcile-world.ts';
 import type { Around } from '../support/tap.ts';
@@ -150,5 +152,39 @@ describe('a run', () => {
     const startedAt = world.clock.now();
     await expect(world.run()).rejects.toThrow('The run took too long');
     expect(world.clock.now() - startedAt).toBe(114_000);
+  });
+});
+
+describe('the dead letters', () => {
+  const none = { answered: 0, removed: 0, unreadable: 0, failed: 0 };
+
+  test('are answered before a run ends that cannot read both worlds', async () => {
+    const fault = new DispatcherError('clusterUnavailable', 'no answer');
+    const world = executors(1, {
+      around: async (method, call) => (method === 'snapshotJobs' ? Promise.reject(fault) : call()),
+    });
+    let isAnswered = false;
+    const answerLetters = async () => {
+      await world.clock.sleep(durationMs(5000));
+      isAnswered = true;
+      return none;
+    };
+    await expect(world.run({ answerLetters })).rejects.toBe(fault);
+    expect(isAnswered).toBe(true);
+  });
+
+  test('that are under way when the run is over are told nothing any more', async () => {
+    const world = executors(1);
+    const answerLetters: ReconcileDeps['answerLetters'] = async ({ terrakube }) => {
+      await world.clock.sleep(durationMs(130_000));
+      await terrakube.patchStep(idsOf(0), { status: 'failed' });
+      return none;
+    };
+    await expect(world.run({ answerLetters })).rejects.toThrow('The run took too long');
+    await world.clock.pass(60_000);
+    expect(world.terrakube.job(idsOf(0))?.steps[0]?.status).toBe('running');
+    expect(world.log.lines.filter(({ level }) => level === 'error')).toMatchObject([
+      { message: 'dead letters not read' },
+    ]);
   });
 });
