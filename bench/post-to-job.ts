@@ -1,6 +1,6 @@
 // How long it takes from Terrakube's POST until the Kubernetes Job exists, on the local stack: warm functions, one job at a
 // time. The baseline, measured in the same run, is a bare client that creates such a Job on the same cluster.
-//   npm run bench -- [--json] [--runs N]
+//   npm run bench:post-to-job -- [--json] [--runs N]
 import { parseArgs } from 'node:util';
 import { clusterApis } from '../local/executor-secret.ts';
 import { textAt } from '../local/json.ts';
