@@ -3,6 +3,7 @@
 // has happened, and the claim is taken over after a minute; after it the job's comments say that it was made.
 import { recordText, startRecord } from '../domain/job-comments.ts';
 import { ANNOTATION } from '../domain/job-manifest.ts';
+import { startOf } from '../domain/job-name.ts';
 import { highestStart } from '../domain/next-start.ts';
 import { CLAIM_HOLDS, isClaimed } from '../domain/restart-claim.ts';
 import { terrakubeJobSelector } from '../domain/step-facts.ts';
@@ -26,18 +27,25 @@ export async function restartStep(deps: LookDeps, look: Look): Promise<Deed> {
   const isStill = action?.kind === 'restart' && action.phase === 'carryOut';
   if (!again || !isStill || again.job?.metadata?.annotations?.[ANNOTATION.claim] !== claim) return 'conflict';
   const comments = await nextRecord(deps, again, clock.now());
+  if (comments === undefined) return 'conflict';
   if (elapsedMs(look.now, cluster.serverNow()) >= CLAIM_HOLDS) return 'none';
   await terrakube.patchJob(again.ids, { status: 'pending', comments });
   await mark(deps, name, isoTime(again.now));
   return 'done';
 }
 
-/** The comments that count this start. Either counter may have been lost: Jobs go with their TTL, comments with other writers. */
-async function nextRecord(deps: LookDeps, { ids, job, terrakube }: Look, now: EpochMs): Promise<string> {
+/**
+ * The comments that count this start. Either counter may have been lost: Jobs go with their TTL, comments with other writers.
+ *
+ * @returns undefined when an old message that came again has made the next Job meanwhile: its executor is the start.
+ */
+async function nextRecord(deps: LookDeps, { ids, job, terrakube }: Look, now: EpochMs): Promise<string | undefined> {
   const { cluster, installation, maxStarts } = deps;
   const record = startRecord(typeof terrakube === 'object' ? terrakube.comments : null, ids.stepId);
   const jobs = await cluster.listJobs(terrakubeJobSelector(ids, installation));
-  const used = Math.max(1, highestStart(ids, installation, jobs), record?.start ?? 0);
+  const highest = highestStart(ids, installation, jobs);
+  if (highest > (startOf(job?.metadata?.name ?? '', ids, installation) ?? 1)) return undefined;
+  const used = Math.max(1, highest, record?.start ?? 0);
   const acceptedAt = parseIsoTime(job?.metadata?.annotations?.[ANNOTATION.acceptedAt] ?? '');
   const since = record?.since ?? acceptedAt ?? now;
   return recordText({ stepId: ids.stepId, start: used + 1, maxStarts, since, askedAt: now });

@@ -235,6 +235,23 @@ describe('a user who cancels while a step is started again', { timeout: 60_000 }
   });
 });
 
+test('a Job that an old message has made right before the request is left to start the step', async () => {
+  let listsOfClaimed = 0;
+  const world: RestartWorld = restartWorld({
+    around: async (method, call) => {
+      const isClaimed = world.store.allJobs()[0]?.metadata?.annotations?.['terrakube.io/claim'] !== undefined;
+      if (method === 'listJobs' && isClaimed) listsOfClaimed += 1;
+      if (method === 'listJobs' && listsOfClaimed === 2 && world.store.allJobs().length === 1) {
+        const job = kubernetesJob({ start: 2 });
+        world.store.put({ ...job, metadata: { ...job.metadata, uid: 'uid-of-start-2' } });
+      }
+      return call();
+    },
+  });
+  await world.run();
+  expect(started(world)).toEqual({ asked: 0, made: [], job: 'queue', jobs: [FIRST, SECOND] });
+});
+
 test('a pod that no node takes is stopped when its payload is old, and its step is started again', async () => {
   const job = kubernetesJob();
   const world = restartWorld({
