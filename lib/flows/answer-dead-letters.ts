@@ -22,7 +22,7 @@ export interface AnswerDeps extends JudgeDeps {
   readonly isReportOnly: boolean;
 }
 
-/** What became of the letters of one run. One that is too early, or only reported, is not counted. */
+/** What became of the letters of one run. One of which it is too early to say anything is not counted. */
 export interface AnsweredLetters {
   /** Told in Terrakube, then removed. */
   readonly answered: number;
@@ -31,6 +31,8 @@ export interface AnsweredLetters {
   readonly unreadable: number;
   /** Those that could not be judged, told or removed; they come again. */
   readonly failed: number;
+  /** Their steps wait, and were not told: the run only reports, or the Terrakube job is not in its queue. */
+  readonly waiting: number;
 }
 
 type Fate = keyof AnsweredLetters | 'left';
@@ -41,7 +43,7 @@ const RECEIVES = 5;
 /** Answers up to 50 letters. A fault with one does not keep the others. @throws `queueUnavailable` when there is no queue. */
 export async function answerDeadLetters(deps: AnswerDeps): Promise<AnsweredLetters> {
   const seen = new Set<string>();
-  const counts: Record<Fate, number> = { answered: 0, removed: 0, unreadable: 0, failed: 0, left: 0 };
+  const counts: Record<Fate, number> = { answered: 0, removed: 0, unreadable: 0, failed: 0, waiting: 0, left: 0 };
   for (let look = 0; look < RECEIVES; look += 1) {
     const letters = await deps.deadLetters.receive();
     // SQS may deliver a message twice.
@@ -80,11 +82,12 @@ async function settle(deps: AnswerDeps, letter: DeadLetter, request: ReturnType<
     const reason = decision.kind === 'done' ? decision.reason : decision.kind;
     if (isReportOnly) {
       log.info('dead letter looked at', { ...fields, outcome: 'reported', reason });
-      return 'left';
+      return decision.kind === 'stillWaits' || decision.kind === 'halfTold' ? 'waiting' : 'left';
     }
     const fate = await act(deps, request, decision);
-    if (fate !== 'left') await deps.deadLetters.remove(letter.receiptHandle);
-    log.info('dead letter looked at', { ...fields, outcome: fate, reason });
+    const stays = fate === 'left' || fate === 'waiting';
+    if (!stays) await deps.deadLetters.remove(letter.receiptHandle);
+    log.info('dead letter looked at', { ...fields, outcome: stays ? 'left' : fate, reason });
     return fate;
   } catch (error) {
     log.error('dead letter looked at', { ...fields, outcome: 'failed', ...deps.errorFields(error) });
@@ -118,5 +121,5 @@ const FATES: Readonly<Record<TellResult, Fate>> = {
   told: 'answered',
   done: 'removed',
   overtaken: 'removed',
-  tooEarly: 'left',
+  tooEarly: 'waiting',
 };

@@ -83,7 +83,7 @@ async function answerLetters(deps: ReconcileDeps, atTheLatest: EpochMs): Promise
   const { metrics, log, errorFields } = deps;
   try {
     const answered = await deps.answerLetters(writingUntil(deps, atTheLatest));
-    const unanswered = answered.answered + answered.failed;
+    const unanswered = answered.answered + answered.failed + answered.waiting;
     metrics.put({ InvariantDeadLetterNotAnswered: unanswered, DeadLettersUnreadable: answered.unreadable });
     return answered;
   } catch (error) {

@@ -89,7 +89,7 @@ describe('a dead letter whose step still waits', () => {
     const { terrakube, deadLetters, log, run } = world([letterOf()]);
     terrakube.put(ids(), terrakubeJob({ status: 'pending' }));
 
-    expect(await run()).toEqual(counts());
+    expect(await run()).toEqual(counts({ waiting: 1 }));
 
     expect(deadLetters.removed).toEqual([]);
     expect(log.lines).toEqual([line({ outcome: 'left', reason: 'stillWaits' })]);
@@ -207,7 +207,7 @@ describe('a run', () => {
       deadLetter({ messageId: 'm3' }),
     ]);
 
-    expect(await run({ isReportOnly: true })).toEqual(counts({ unreadable: 1 }));
+    expect(await run({ isReportOnly: true })).toEqual(counts({ unreadable: 1, waiting: 1 }));
 
     expect(terrakube.job(ids())).toEqual({ ...terrakubeJob(), output: null });
     expect({ removed: deadLetters.removed, said: terrakube.everyLine }).toEqual({ removed: [], said: [] });

@@ -156,7 +156,7 @@ describe('a run', () => {
 });
 
 describe('the dead letters', () => {
-  const none = { answered: 0, removed: 0, unreadable: 0, failed: 0 };
+  const none = { answered: 0, removed: 0, unreadable: 0, failed: 0, waiting: 0 };
 
   test('are answered before a run ends that cannot read both worlds', async () => {
     const fault = new DispatcherError('clusterUnavailable', 'no answer');
@@ -171,6 +171,14 @@ describe('the dead letters', () => {
     };
     await expect(world.run({ answerLetters })).rejects.toBe(fault);
     expect(isAnswered).toBe(true);
+  });
+
+  test('count as not answered until a run needs to say nothing about them', async () => {
+    const world = executors(1);
+    const answerLetters = async () => ({ answered: 1, removed: 10, unreadable: 100, failed: 2, waiting: 4 });
+    expect(await world.run({ answerLetters })).toEqual({ failed: 2 });
+    const [unanswered, unreadable] = ['InvariantDeadLetterNotAnswered', 'DeadLettersUnreadable'] as const;
+    expect([world.metric(unanswered), world.metric(unreadable)]).toEqual([7, 100]);
   });
 
   test('that are under way when the run is over are told nothing any more', async () => {

@@ -65,6 +65,7 @@ export const counts = (changes: Partial<AnsweredLetters> = {}): AnsweredLetters 
   removed: 0,
   unreadable: 0,
   failed: 0,
+  waiting: 0,
   ...changes,
 });
 

@@ -89,7 +89,7 @@ export function createReconcileWorld(options: ReconcileOptions = {}): ReconcileW
     isReportOnly: false,
     watchesWhenIdle: true,
     cancelPoll: durationMs(10_000),
-    answerLetters: async () => ({ answered: 0, removed: 0, unreadable: 0, failed: 0 }),
+    answerLetters: async () => ({ answered: 0, removed: 0, unreadable: 0, failed: 0, waiting: 0 }),
     ...options.deps,
   };
   const begin = (more: Partial<ReconcileDeps> = {}) => reconcile({ ...deps, ...more }, clock.now());
