@@ -15,6 +15,8 @@ export interface ReconcileMemory {
   unsettle(job: V1Job): void;
   /** Our role may not delete payload Secrets: it is said once, and not tried again. */
   mayNotDeletePayloads: boolean;
+  /** Whether this is asked for the first time: what holds for long is said once. */
+  isNews(word: string): boolean;
   /** Forgets what is not there any more. */
   keepOnly(jobs: readonly V1Job[], terrakubeJobIds: ReadonlySet<string>): void;
 }
@@ -33,9 +35,11 @@ const RESOLUTION_MS = 60_000;
 export function createReconcileMemory(): ReconcileMemory {
   const looks = new Map<string, Look>();
   const settled = new Set<string>();
+  const said = new Set<string>();
   const uidOf = (job: V1Job): string => job.metadata?.uid ?? '';
   return {
     mayNotDeletePayloads: false,
+    isNews: (word) => !said.has(word) && said.add(word).size > 0,
     unchangedSince(jobId, job, now) {
       const known = looks.get(jobId);
       // A run plans each second for jobs that it read half a minute ago.

@@ -52,6 +52,9 @@ export async function reconcile(deps: ReconcileDeps, startedAt: EpochMs): Promis
   return Promise.race([all, late]);
 }
 
+/** Terrakube's own role has no right to them. */
+const UNREAD = 'not all may be listed: causes come from what is left';
+
 /** A run that has begun. */
 interface Run {
   readonly startedAt: EpochMs;
@@ -60,9 +63,12 @@ interface Run {
 }
 
 async function run(deps: ReconcileDeps, { startedAt, atTheLatest, letters }: Run): Promise<Reconciled> {
-  const { log, metrics, clock } = deps;
+  const { log, metrics, clock, memory } = deps;
   const until = epochMs(startedAt + RUN_LASTS);
   const worlds = await readWorlds(deps);
+  for (const what of ['pods', 'events'] as const) {
+    if (worlds[what] === 'forbidden' && memory.isNews(what)) log.warn(UNREAD, { reason: what });
+  }
   const pass = planPass(deps, deps.isReportOnly ? await withEndedPods(deps, worlds) : worlds);
   for (const planned of pass.deeds) log.info('planned', planFields(planned));
   if (pass.heldBack > 0)

@@ -103,16 +103,20 @@ function follow<T>({ clock, log, errorFields }: WatchDeps, plan: WatchPlan, foll
   };
   const run = async (): Promise<void> => {
     let version = followed.version;
+    let said: string | undefined;
     while (!isOver()) {
       const openedAt = clock.now();
       try {
         version = await once(version);
+        said = undefined;
         // A server that closes each stream at once is not asked in a circle.
         if (!isOver() && elapsedMs(openedAt, clock.now()) < AGAIN_AFTER) await clock.sleep(AGAIN_AFTER);
       } catch (error) {
         if (!(error instanceof DispatcherError)) throw error;
         if (isStopped) return;
-        log.warn('watch interrupted', errorFields(error));
+        // Where watching is forbidden, each second would say so.
+        if (said !== error.message) log.warn('watch interrupted', errorFields(error));
+        said = error.message;
         await clock.sleep(AGAIN_AFTER);
       }
     }

@@ -149,12 +149,9 @@ describe('where nothing may be watched', () => {
     expect(world.store.allJobs()[0]?.spec?.activeDeadlineSeconds).toBe(1);
     expect(await world.clock.until(run)).toEqual({ failed: 0 });
     expect(world.clock.now() - startedAt).toBe(90_000);
-    expect(world.log.lines.find(({ level }) => level === 'warn')).toEqual({
-      level: 'warn',
-      message: 'watch interrupted',
-      code: 'clusterRefused',
-      reason: REFUSED.message,
-    });
+    // Once for Jobs and once for pods.
+    const warning = { level: 'warn', message: 'watch interrupted', code: 'clusterRefused', reason: REFUSED.message };
+    expect(world.log.lines.filter(({ level }) => level === 'warn')).toEqual([warning, warning]);
   });
 
   test('nor pods be read at all, Jobs alone say what there is', async () => {
@@ -170,6 +167,20 @@ describe('where nothing may be watched', () => {
     await world.clock.pass(5000);
     expect(world.terrakube.job(idsOf(0))?.status).toBe('failed');
     expect(await world.clock.until(run)).toEqual({ failed: 0 });
+  });
+
+  test('nor pods and Events be read, that is said once', async () => {
+    const world = executors(2);
+    const forbidden = async () => 'forbidden' as const;
+    const blind = { snapshotPods: forbidden, listPods: forbidden, listWarnings: forbidden, listEvents: forbidden };
+    const cluster = { ...world.deps.cluster, ...blind };
+    await world.run({ cluster });
+    await world.run({ cluster });
+    const message = 'not all may be listed: causes come from what is left';
+    expect(world.log.lines.filter(({ level }) => level !== 'info')).toEqual([
+      { level: 'warn', message, reason: 'pods' },
+      { level: 'warn', message, reason: 'events' },
+    ]);
   });
 
   test('nor an idle installation be watched, it is not watched for pods that nobody sees', async () => {
