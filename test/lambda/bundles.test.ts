@@ -10,22 +10,12 @@ import { trimKubernetesClient, whatIsUsed } from '../../tools/bundle/kubernetes-
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const FUNCTIONS = readdirSync(path.join(ROOT, 'functions')).map((file) => path.basename(file, '.ts'));
 
-/** Packages that cost every cold start and that no function needs. */
-const UNWANTED = [
-  'undici',
-  'ws',
-  'isomorphic-ws',
-  'js-yaml',
-  'socks',
-  'tar-fs',
-  'openid-client',
-  'jsonpath-plus',
-  'aws-xray-sdk-core',
-  '@aws-sdk/credential-provider-ini',
-  '@aws-sdk/credential-provider-sso',
-  '@aws-sdk/nested-clients',
-  '@smithy/credential-provider-imds',
-];
+/**
+ * Packages that cost every cold start and that no function needs: transports, archives, tracers, and chains of providers. Of the
+ * one that is left, credential-provider-node, the build keeps a few lines only.
+ */
+const UNWANTED =
+  /^(?:undici|ws|isomorphic-ws|hpagent|socks(?:-proxy-agent)?|smart-buffer|ip-address|debug|js-yaml|tar-(?:fs|stream)|streamx|stream-buffers|rfc4648|openid-client|oauth4webapi|jsonpath-plus|aws-xray-sdk.*|@aws-lambda-powertools\/tracer|@aws-sdk\/(?:credential-provider-(?!node$).*|nested-clients|token-providers)|@smithy\/credential-provider-imds)$/;
 
 describe.each(FUNCTIONS)('the bundle of %s', (name) => {
   let files: readonly BundleFile[];
@@ -38,13 +28,14 @@ describe.each(FUNCTIONS)('the bundle of %s', (name) => {
 
     expect(main?.deflatedBytes).toBeGreaterThan(10_000);
     expect(main?.deflatedBytes).toBeLessThanOrEqual(BUDGET_BYTES[name] ?? 0);
+    expect(overBudget(new Map([[name, files]]))).toEqual([]);
   });
 
   test('holds no package that nobody needs', () => {
     const packages = files.flatMap((file) => file.packages);
 
     expect(packages.length).toBeGreaterThan(5);
-    expect(packages.filter((wanted) => UNWANTED.includes(wanted))).toEqual([]);
+    expect(packages.filter((wanted) => UNWANTED.test(wanted))).toEqual([]);
   });
 
   test('is two files in the zip, with the source maps outside', () => {
@@ -70,20 +61,25 @@ test('loading a bundle loads neither undici nor http2 nor child_process of Node'
   expect(Object.fromEntries(loaded)).toEqual(Object.fromEntries(FUNCTIONS.map((name) => [name, []])));
 });
 
-test('a bundle over its budget, and one without a budget, are named', () => {
-  const file = { name: 'index.cjs', bytes: 9e6, deflatedBytes: 9e5, packages: [], packageFolders: [] };
+describe('what the build says about sizes', () => {
+  const file = { name: 'index.cjs', bytes: 9e6, deflatedBytes: 0, packages: [], packageFolders: [] };
+  const faultsOf = (name: string, deflatedBytes: number) =>
+    overBudget(new Map([[name, [{ ...file, deflatedBytes }]]]), { dispatch: 40_000, other: 40_000 });
 
-  expect(
-    overBudget(
-      new Map([
-        ['dispatch', [file]],
-        ['other', [file]],
-      ]),
-    ),
-  ).toEqual([
-    'dist/dispatch/index.cjs is 900000 bytes deflated; its budget is 49152',
-    'functions/other.ts has no budget in tools/build.ts',
-  ]);
+  test('nothing, up to 5 % more than was reached before', () => {
+    expect(faultsOf('dispatch', 42_000)).toEqual([]);
+  });
+
+  test('names a bundle that has grown by more, one over its budget, and ones that nobody knows', () => {
+    expect(faultsOf('dispatch', 42_001)).toEqual([
+      'dist/dispatch/index.cjs is 42001 bytes deflated, and was 40000; see tools/build.ts if that is meant',
+    ]);
+    expect(faultsOf('dispatch', 900_000)).toEqual([
+      'dist/dispatch/index.cjs is 900000 bytes deflated; its budget is 49152',
+    ]);
+    expect(faultsOf('other', 1)).toEqual(['functions/other.ts has no budget in tools/build.ts']);
+    expect(faultsOf('intake', 1)).toEqual(['functions/intake.ts has no size in tools/bundle/sizes.json']);
+  });
 });
 
 describe('the trimmed client-node', () => {

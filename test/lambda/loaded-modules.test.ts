@@ -29,7 +29,10 @@ describe('a bundle that has done its work', () => {
   beforeAll(async () => {
     const hook = path.join(folder, 'hook.cjs');
     writeFileSync(hook, KEEP_ENVIRONMENT);
-    running = await startRunningStack({ pollers: false, functionSettings: { NODE_OPTIONS: `--require=${hook}` } });
+    running = await startRunningStack({
+      pollers: false,
+      functionSettings: { NODE_OPTIONS: `--require=${hook}`, WatchWhenIdle: 'false' },
+    });
   });
   afterAll(async () => {
     await running.stack.close();
@@ -75,6 +78,11 @@ describe('a bundle that has done its work', () => {
         'detail-type': 'Kubernetes Job Name',
         detail: { namespace: 'terrakube', name: 'job-1-09c9bacf25' },
       }),
+      undefined,
+    ],
+    [
+      'reconcile',
+      async () => JSON.parse(readFileSync(path.join(EVENTS, 'reconcile.schedule.json'), 'utf8')),
       undefined,
     ],
   ])('has loaded no undici, http2 or child_process: %s', async (name, makeEvent, expected) => {
