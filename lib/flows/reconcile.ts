@@ -29,6 +29,9 @@ export interface Reconciled {
 
 /** A run begins every minute; the scheduler is precise to one. */
 const RUN_LASTS: DurationMs = durationMs(90_000);
+/** What did not answer is asked again so soon, and for so long: then a run fails, and an alarm sees it. */
+const READ_AGAIN_AFTER: DurationMs = durationMs(5000);
+const READS_BEGIN_WITHIN: DurationMs = durationMs(25_000);
 /** What is under way then is not waited for after this; the function's own limit is 120 s. */
 const RUN_LASTS_AT_MOST: DurationMs = durationMs(110_000);
 
@@ -52,6 +55,21 @@ export async function reconcile(deps: ReconcileDeps, startedAt: EpochMs): Promis
   return Promise.race([all, late]);
 }
 
+/** One answer that fails ends no run: the one before watches for half a minute more, and after that nobody would. */
+async function readPatiently(deps: ReconcileDeps, until: EpochMs): Promise<ReadWorlds> {
+  const { clock, log, errorFields } = deps;
+  for (;;) {
+    try {
+      return await readWorlds(deps);
+    } catch (error) {
+      const mayPass = error instanceof DispatcherError && error.code.endsWith('Unavailable');
+      if (!mayPass || clock.now() + READ_AGAIN_AFTER >= until) throw error;
+      log.warn('worlds not read, trying again', errorFields(error));
+      await clock.sleep(READ_AGAIN_AFTER);
+    }
+  }
+}
+
 /** Terrakube's own role has no right to them. */
 const UNREAD = 'not all may be listed: causes come from what is left';
 
@@ -65,7 +83,7 @@ interface Run {
 async function run(deps: ReconcileDeps, { startedAt, atTheLatest, letters }: Run): Promise<Reconciled> {
   const { log, metrics, clock, memory } = deps;
   const until = epochMs(startedAt + RUN_LASTS);
-  const worlds = await readWorlds(deps);
+  const worlds = await readPatiently(deps, epochMs(startedAt + READS_BEGIN_WITHIN));
   for (const what of ['pods', 'events'] as const) {
     if (worlds[what] === 'forbidden' && memory.isNews(what)) log.warn(UNREAD, { reason: what });
   }

@@ -3,10 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';
 import { durationMs } from '../../lib/domain/time.ts';
 import type { ReconcileDeps } from '../../lib/flows/reconcile.ts';
+import { NOON } from '../support/builders.ts';
 import { terminated } from '../support/observe-world.ts';
 import type { ReconcileWorld } from '../support/reconcile-world.ts';
 import type { Around } from '../support/tap.ts';
-import { changed, executorPod, executors, failedJob, idsOf, looks, nameOf } from '../support/watched-executors.ts';
+import {
+  changed,
+  executorPod,
+  executors,
+  failedJob,
+  idsOf,
+  looks,
+  nameOf,
+  runningJob,
+} from '../support/watched-executors.ts';
 
 /** An executor that is out of memory, and calls that the test holds up. */
 function outOfMemory(around: Around): ReconcileWorld {
@@ -141,10 +151,37 @@ describe('a look', () => {
 });
 
 describe('a run', () => {
-  test.each(['listLiveJobs', 'snapshotJobs', 'snapshotPods'])('fails at once when %s does', async (list) => {
+  const lists = ['listLiveJobs', 'snapshotJobs', 'snapshotPods', 'listWarnings'];
+
+  test.each(lists)('goes on when %s fails for twenty seconds', async (list) => {
     const fault = new DispatcherError('clusterUnavailable', 'no answer');
+    const startsAt = 20_000;
+    const world = outOfMemory(async (method, call) => {
+      if (method === list && world.clock.now() < NOON + 20_000 + startsAt) throw fault;
+      return call();
+    });
+    world.store.put(runningJob(idsOf(1)));
+    expect(await world.run()).toEqual({ failed: 0 });
+    expect(world.terrakube.job(idsOf(0))?.status).toBe('failed');
+    expect(world.clock.now() - NOON).toBe(20_000 + 90_000);
+  });
+
+  test.each(lists)('fails when %s goes on to fail', async (list) => {
+    const fault = new DispatcherError('terrakubeUnavailable', 'no answer');
     const world = executors(1, { around: async (method, call) => (method === list ? Promise.reject(fault) : call()) });
+    const startedAt = world.clock.now();
     await expect(world.run()).rejects.toBe(fault);
+    expect(world.clock.now() - startedAt).toBe(20_000);
+  });
+
+  test('fails at once when it is refused', async () => {
+    const fault = new DispatcherError('clusterRefused', 'no right');
+    const world = executors(1, {
+      around: async (method, call) => (method === 'snapshotJobs' ? Promise.reject(fault) : call()),
+    });
+    const startedAt = world.clock.now();
+    await expect(world.run()).rejects.toBe(fault);
+    expect(world.clock.now()).toBe(startedAt);
   });
 
   test('whose lists never come ends with an error before its function is ended', async () => {
@@ -159,7 +196,7 @@ describe('the dead letters', () => {
   const none = { answered: 0, removed: 0, unreadable: 0, failed: 0, waiting: 0 };
 
   test('are answered before a run ends that cannot read both worlds', async () => {
-    const fault = new DispatcherError('clusterUnavailable', 'no answer');
+    const fault = new DispatcherError('clusterRefused', 'no right');
     const world = executors(1, {
       around: async (method, call) => (method === 'snapshotJobs' ? Promise.reject(fault) : call()),
     });
