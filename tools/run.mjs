@@ -34,6 +34,7 @@ const commands = {
   'bench:status': [['bench/status-to-terrakube.ts']],
   'bench:reconcile': [['bench/reconcile.ts']],
   'bench:cost': [['bench/cost.ts']],
+  'bench:keep-alive': [['bench/keep-alive.ts']],
   format: [[bin('@biomejs/biome/bin/biome'), 'check', '--write']],
 };
 
