@@ -148,6 +148,9 @@ export async function withEndedPods(
   worlds: ReadWorlds,
 ): Promise<ReadWorlds> {
   const { deeds } = planPass(deps, worlds);
-  const names = deeds.flatMap(({ target, isOver }) => (target.kind === 'job' && isOver ? [target.name] : []));
+  // A payload is deleted whatever became of its pod, and where nothing but that is planned there may be thousands of them.
+  const names = deeds.flatMap(({ target, action, isOver }) =>
+    target.kind === 'job' && isOver && action.kind !== 'deletePayload' ? [target.name] : [],
+  );
   return readEndedPods(deps, worlds, [...new Set(names)]);
 }

@@ -200,6 +200,19 @@ describe('a run that only reports', () => {
     ).toEqual(kinds.toSorted());
     expect(reporting.metric('InvariantCancelledButAlive')).toBe(1);
   });
+
+  test('does not read the pod of each Job whose payload it would delete', async () => {
+    const calls: string[] = [];
+    const world = ended({
+      around: (method, call) => {
+        calls.push(method);
+        return call();
+      },
+    });
+    await world.run({ isReportOnly: true });
+    expect(world.log.lines.filter(({ outcome }) => outcome === 'deletePayload')).toHaveLength(1);
+    expect(calls).not.toContain('listPods');
+  });
 });
 
 describe('a step that Terrakube has left pending under a failed job, as in a locked workspace', () => {
