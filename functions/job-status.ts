@@ -21,6 +21,7 @@ const deps = {
   ...config,
   clock,
   errorFields,
+  unread: new Set<string>(),
   cluster: createKubernetesObserver({ ...createEksSignIn(config), namespace, now }),
   metrics: createMetrics({ installation: process.env['MetricsInstallation'], clock }),
   terrakube: createTerrakubeApi({ apiUrl, secret: createSecret(config.internalSecret, aws), now }),

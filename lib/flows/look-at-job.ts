@@ -32,7 +32,12 @@ export interface LookDeps {
   readonly mayStop?: (look: Look) => boolean;
   /** Whether nobody waits here for a report that may be under way: whoever asks comes back by himself. */
   readonly isInHaste?: boolean;
+  /** Told what our role may not list, at each look. */
+  readonly onUnread?: (what: 'pods' | 'events') => void;
 }
+
+/** Message of the one line that says so; Terrakube's own role has a right to Jobs alone. */
+export const UNREAD = 'not all may be listed: causes come from what is left';
 
 /** A report of the executor may be under way; nobody rings again when it does not come. */
 export const REPORT_MAY_TAKE: DurationMs = durationMs(10_000);
@@ -128,8 +133,10 @@ const later = (input: VerdictInput): VerdictInput => ({
 });
 
 /** Pods of the Job, and Events about it and them; `forbidden` for what our role may not read. */
-async function readPods({ cluster }: LookDeps, name: string) {
+async function readPods({ cluster, onUnread }: LookDeps, name: string) {
   const [pods, ofJob] = await Promise.all([cluster.listPods(name), cluster.listEvents(name)]);
+  if (pods === 'forbidden') onUnread?.('pods');
+  if (ofJob === 'forbidden') onUnread?.('events');
   const names = pods === 'forbidden' ? [] : pods.flatMap(({ metadata }) => metadata?.name ?? []);
   const ofPods = ofJob === 'forbidden' ? [] : await Promise.all(names.map((pod) => cluster.listEvents(pod)));
   const events: readonly CoreV1Event[] | 'forbidden' =

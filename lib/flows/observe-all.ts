@@ -4,7 +4,7 @@ import type { Doorbell } from '../domain/doorbell.ts';
 import { observedMetrics } from '../domain/observed-metrics.ts';
 import { elapsedMs } from '../domain/time.ts';
 import type { Log, LogFields, Metrics } from '../ports.ts';
-import type { LookDeps } from './look-at-job.ts';
+import { type LookDeps, UNREAD } from './look-at-job.ts';
 import { observeJob } from './observe-job.ts';
 
 /** What observing several Jobs needs. */
@@ -13,6 +13,8 @@ export interface ObserveAllDeps extends LookDeps {
   readonly metrics: Metrics;
   /** What may be logged about an error. */
   readonly errorFields: (error: unknown) => LogFields;
+  /** What our role may not list, as far as it was said; what lasts from one event to the next is said once. */
+  readonly unread?: Set<string>;
 }
 
 const SIDE_BY_SIDE = 10;
@@ -21,8 +23,14 @@ const SIDE_BY_SIDE = 10;
 export async function observeAll(deps: ObserveAllDeps, doorbells: readonly Doorbell[]): Promise<number> {
   const waiting = [...doorbells];
   let failed = 0;
+  const { log, unread = new Set() } = deps;
+  const onUnread = (what: string): void => {
+    if (!unread.has(what)) log.warn(UNREAD, { reason: what });
+    unread.add(what);
+  };
   const work = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) if (!(await observe(deps, next))) failed += 1;
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      if (!(await observe({ ...deps, onUnread }, next))) failed += 1;
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
   return failed;

@@ -10,6 +10,7 @@ import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '.
 import type { LogFields } from '../ports.ts';
 import type { AnsweredLetters } from './answer-dead-letters.ts';
 import { writingUntil } from './in-time.ts';
+import { UNREAD } from './look-at-job.ts';
 import { type MendDeps, mendUntil } from './mend-worlds.ts';
 import { type ReadWorlds, readEndedPods, readWorlds, unfinishedJobs } from './read-worlds.ts';
 
@@ -69,9 +70,6 @@ async function readPatiently(deps: ReconcileDeps, until: EpochMs): Promise<ReadW
     }
   }
 }
-
-/** Terrakube's own role has no right to them. */
-const UNREAD = 'not all may be listed: causes come from what is left';
 
 /** A run that has begun. */
 interface Run {

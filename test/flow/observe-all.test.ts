@@ -50,6 +50,20 @@ describe('all Jobs of an event', () => {
     expect(log.lines.map(({ jobName: name }) => name).toSorted()).toEqual(numbers.map(nameOf).toSorted());
   });
 
+  test('are looked at with no right to pods and Events, too, and that is said once', async () => {
+    const { deps, log } = createCrowd();
+    const forbidden = async () => 'forbidden' as const;
+    const cluster = { ...deps.cluster, listPods: forbidden, listEvents: forbidden };
+    const unread = new Set<string>();
+    expect(await observeAll({ ...deps, cluster, unread }, doorbells)).toBe(0);
+    expect(await observeAll({ ...deps, cluster, unread }, doorbells)).toBe(0);
+    const message = 'not all may be listed: causes come from what is left';
+    expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([
+      { level: 'warn', message, reason: 'pods' },
+      { level: 'warn', message, reason: 'events' },
+    ]);
+  });
+
   test('are looked at ten at a time', async () => {
     let [open, most] = [0, 0];
     const { deps } = createCrowd(async (method, call) => {
