@@ -1,10 +1,12 @@
 // JSON that may be broken: the schemas that follow refuse `undefined` like any other wrong value.
 
+// A byte order mark is kept, and then is not JSON: Terrakube's reader would not take it either.
+const decoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** JSON in UTF-8, or undefined. */
 export function parseJsonBytes(bytes: Uint8Array): unknown {
   try {
-    // A byte order mark is kept, and then is not JSON: Terrakube's reader would not take it either.
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(decoder.decode(bytes));
   } catch {
     return undefined;
   }

@@ -17,7 +17,10 @@ const idsSchema = v.pipe(
 );
 
 /** Reads the five ids of a payload; undefined when it is not JSON in UTF-8, or an id is missing or cannot be one. */
-export function readIds(payload: Uint8Array): DispatchIds | undefined {
-  const parsed = v.safeParse(idsSchema, parseJsonBytes(payload));
+export const readIds = (payload: Uint8Array): DispatchIds | undefined => idsOf(parseJsonBytes(payload));
+
+/** The same of a payload that was parsed before. */
+export function idsOf(document: unknown): DispatchIds | undefined {
+  const parsed = v.safeParse(idsSchema, document);
   return parsed.success ? parsed.output : undefined;
 }

@@ -11,8 +11,12 @@ const objectOrEmpty = v.fallback(v.record(v.string(), v.unknown()), {});
 const objects = v.fallback(v.array(objectOrEmpty), []);
 
 /** Reads what a payload asks for. Never fails. */
-export function readRequestedOptions(payload: Uint8Array): RequestedOptions {
-  const body = v.parse(objectOrEmpty, parseJsonBytes(payload));
+export const readRequestedOptions = (payload: Uint8Array): RequestedOptions =>
+  requestedOptions(parseJsonBytes(payload));
+
+/** The same of a payload that was parsed before. */
+export function requestedOptions(document: unknown): RequestedOptions {
+  const body = v.parse(objectOrEmpty, document);
   const environment = v.parse(objectOrEmpty, body['environmentVariables']);
   const commands = ['commandList', 'onFailureList'].flatMap((name) => v.parse(objects, body[name]));
   const given = OPTION_VARIABLES.filter((name) => Object.hasOwn(environment, name));

@@ -5,7 +5,7 @@ import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-reque
 import { ATTRIBUTE } from '../domain/queue-message.ts';
 import { type EpochMs, parseIsoTime } from '../domain/time.ts';
 import { parseJsonBytes } from './json.ts';
-import { readIds } from './payload-ids.ts';
+import { idsOf } from './payload-ids.ts';
 
 /** A message, as far as it tells what it is about. */
 export interface QueueBody {
@@ -32,31 +32,41 @@ const envelopeSchema = v.object({
   detail: v.record(v.string(), v.unknown()),
 });
 
+/** What a message came to. */
+type Read = PayloadMessage | OversizedRequest | UnreadableMessage;
+
 /** Reads a message of the job queue: a payload as it is or as base64, an oversized notice, or an EventBridge envelope. */
-export function readQueueBody(message: QueueBody): PayloadMessage | OversizedRequest | UnreadableMessage {
-  const acceptedAt = parseIsoTime(message.attributes[ATTRIBUTE.acceptedAt] ?? '') ?? message.sentAt;
-  const encoding = message.attributes[ATTRIBUTE.encoding];
-  if (encoding !== undefined && encoding !== 'base64') return unreadable('its encoding is not known');
-  const bytes = Buffer.from(message.body, encoding ?? 'utf8');
-  const kind = message.attributes[ATTRIBUTE.kind] ?? 'payload';
-  if (kind === 'oversized') return oversizedMessage(bytes, acceptedAt);
-  if (kind !== 'payload') return unreadable('its kind is not known');
-  const envelope = v.safeParse(envelopeSchema, parseJsonBytes(bytes));
-  if (envelope.success) {
-    const { detail, time } = envelope.output;
-    return payloadMessage(Buffer.from(JSON.stringify(detail), 'utf8'), parseIsoTime(time) ?? acceptedAt);
-  }
-  return payloadMessage(bytes, acceptedAt);
+export const readQueueBody = (message: QueueBody): Read => readQueueDocument(message).message;
+
+/** The same, with the payload as it was parsed: it may be large, and is parsed once for all that is asked of it. */
+export function readQueueDocument(body: QueueBody): { readonly message: Read; readonly document?: unknown } {
+  const acceptedAt = parseIsoTime(body.attributes[ATTRIBUTE.acceptedAt] ?? '') ?? body.sentAt;
+  const encoding = body.attributes[ATTRIBUTE.encoding];
+  if (encoding !== undefined && encoding !== 'base64') return { message: unreadable('its encoding is not known') };
+  const kind = body.attributes[ATTRIBUTE.kind] ?? 'payload';
+  if (kind !== 'payload' && kind !== 'oversized') return { message: unreadable('its kind is not known') };
+  const bytes = Buffer.from(body.body, encoding ?? 'utf8');
+  const document = parseJsonBytes(bytes);
+  if (kind === 'oversized') return { message: oversizedMessage(document, acceptedAt) };
+  const envelope = v.safeParse(envelopeSchema, document, { abortEarly: true });
+  if (!envelope.success) return { message: payloadMessage(bytes, document, acceptedAt), document };
+  const { detail, time } = envelope.output;
+  const payload = Buffer.from(JSON.stringify(detail), 'utf8');
+  return { message: payloadMessage(payload, detail, parseIsoTime(time) ?? acceptedAt), document: detail };
 }
 
-function payloadMessage(payload: Uint8Array, acceptedAt: EpochMs): PayloadMessage | UnreadableMessage {
-  const ids = readIds(payload);
+function payloadMessage(
+  payload: Uint8Array,
+  document: unknown,
+  acceptedAt: EpochMs,
+): PayloadMessage | UnreadableMessage {
+  const ids = idsOf(document);
   return ids ? { ids, payload, acceptedAt } : unreadable('it is not a Terrakube payload');
 }
 
-function oversizedMessage(bytes: Uint8Array, acceptedAt: EpochMs): OversizedRequest | UnreadableMessage {
-  const ids = readIds(bytes);
-  const sizes = v.safeParse(oversizedSchema, parseJsonBytes(bytes));
+function oversizedMessage(document: unknown, acceptedAt: EpochMs): OversizedRequest | UnreadableMessage {
+  const ids = idsOf(document);
+  const sizes = v.safeParse(oversizedSchema, document);
   if (!ids || !sizes.success) return unreadable('it is not an oversized notice');
   return { ids, ...sizes.output, acceptedAt };
 }

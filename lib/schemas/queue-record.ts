@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import type { DispatchRequest, OversizedRequest } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import { epochMs } from '../domain/time.ts';
-import { readRequestedOptions } from './payload-options.ts';
-import { type QueueBody, readQueueBody, type UnreadableMessage } from './queue-body.ts';
+import { requestedOptions } from './payload-options.ts';
+import { type QueueBody, readQueueDocument, type UnreadableMessage } from './queue-body.ts';
 
 /** One SQS record, as far as dispatch reads it. */
 export interface QueueRecord extends QueueBody {
@@ -44,6 +44,6 @@ export function parseQueueEvent(event: unknown): readonly QueueRecord[] {
 
 /** Reads a message of the job queue, and what its payload asks for. */
 export function parseDispatchMessage(record: QueueRecord): DispatchRequest | OversizedRequest | UnreadableMessage {
-  const message = readQueueBody(record);
-  return 'payload' in message ? { ...message, asked: readRequestedOptions(message.payload) } : message;
+  const { message, document } = readQueueDocument(record);
+  return 'payload' in message ? { ...message, asked: requestedOptions(document) } : message;
 }
