@@ -25,8 +25,22 @@ export interface Told {
 export function toldOf({ action }: Verdict, outcome: JobOutcome, now: EpochMs): Told | undefined {
   if (action.kind !== 'fail' && action.kind !== 'tell') return undefined;
   const shown = outcome.kind === 'missing' ? outcome.last : outcome;
-  const cause = shown?.kind === 'failed' ? shown.cause : action.kind === 'tell' ? 'halfTold' : action.cause;
-  return { cause, ...(shown && 'endedAt' in shown && { sinceEnd: elapsedMs(shown.endedAt, now) }) };
+  return {
+    cause: causeOf(action, outcome, shown),
+    ...(shown && 'endedAt' in shown && { sinceEnd: elapsedMs(shown.endedAt, now) }),
+  };
+}
+
+/** One of a known set, never what stands in a verdict. */
+function causeOf(
+  action: Extract<Action, { readonly kind: 'fail' | 'tell' }>,
+  outcome: JobOutcome,
+  shown: Exclude<JobOutcome, { readonly kind: 'missing' }> | undefined,
+): string {
+  if (shown?.kind === 'failed') return shown.cause;
+  if (action.kind === 'tell') return 'halfTold';
+  const wasDeleted = outcome.kind === 'missing' && shown !== undefined && shown.kind !== 'succeeded';
+  return wasDeleted ? 'podDeleted' : action.cause;
 }
 
 const METRIC_OF: Partial<Readonly<Record<Action['kind'], MetricName>>> = {

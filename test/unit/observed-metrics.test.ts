@@ -47,6 +47,12 @@ describe('a tell is about', () => {
       { kind: 'missing', last: failed, hasPods: false },
       { cause: 'evicted', sinceEnd },
     ],
+    [
+      'a Job that was deleted before its end, whatever somebody wrote into its verdict',
+      fail('<script>'),
+      { kind: 'missing', last: { ...always, kind: 'running', startedAt: NOON }, hasPods: false },
+      { cause: 'podDeleted' },
+    ],
     ['a Job that never was', fail('neverCreated'), { kind: 'missing', hasPods: false }, { cause: 'neverCreated' }],
     ['half a tell', half, succeeded, { cause: 'halfTold', sinceEnd }],
     ['nothing, when nothing is told', { kind: 'leave', why: '' }, failed, undefined],
