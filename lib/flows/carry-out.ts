@@ -57,6 +57,9 @@ const patched = (answer: PatchAnswer, name: string): Deed => {
 
 type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
+/** What was unavailable for a moment is there again; a JVM boots for longer. */
+const INSIST_AFTER = durationMs(500);
+
 /** A tell takes two seconds and a few calls. */
 const TELL_TAKES = durationMs(4000);
 
@@ -96,11 +99,27 @@ async function stop(deps: LookDeps, look: Look, action: ActionOf<'stop'>): Promi
     for (const { metadata } of look.pods) {
       // A label can be written by anybody.
       if (!metadata?.ownerReferences?.some((owner) => owner.uid === uid)) continue;
-      await cluster.deletePod(metadata?.name ?? '', metadata?.uid ?? '', seconds(1));
+      await insist(deps, () => cluster.deletePod(metadata?.name ?? '', metadata?.uid ?? '', seconds(1)));
     }
   }
-  if (action.logLine !== undefined) await terrakube.appendLog(look.ids, [speech(action.logLine)]);
+  const { logLine } = action;
+  if (logLine !== undefined) await insist(deps, () => terrakube.appendLog(look.ids, [speech(logLine)]));
   return 'done';
+}
+
+/**
+ * Tries it three times. Whoever looks next finds the verdict recorded, and leaves the Job alone: an executor that boots
+ * would have its whole grace period to set a cancelled job running.
+ */
+async function insist({ clock }: LookDeps, act: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof DispatcherError) || tries === 3) throw error;
+    }
+    await clock.sleep(INSIST_AFTER);
+  }
 }
 
 async function recordRestart(
