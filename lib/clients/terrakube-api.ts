@@ -12,7 +12,7 @@ import {
   type TerrakubeOptions,
 } from './terrakube-http.ts';
 
-const SPARSE = 'include=step&fields[job]=status,comments,step&fields[step]=status,name,stepNumber,output';
+const SPARSE = encodeQuery('include=step&fields[job]=status,comments,step&fields[step]=status,name,stepNumber,output');
 
 /** Creates the client of one Terrakube. It needs no IAM action and no RBAC verb. */
 export const createTerrakubeApi = (options: TerrakubeOptions): Terrakube =>
@@ -25,7 +25,7 @@ export function createTerrakube(call: TerrakubeCall): Terrakube {
   };
   return {
     async getJob(ids) {
-      const path = `${jobPath(ids)}?${encodeQuery(SPARSE)}`;
+      const path = `${jobPath(ids)}?${SPARSE}`;
       const reply = await call('GET', path);
       const text = reply.body.toString('utf8');
       if (reply.status === 404) {
