@@ -54,6 +54,7 @@ export interface PassResult {
   readonly wallMs: number;
   readonly requests: number;
   readonly megabytes: number;
+  readonly peakMb: number;
   readonly overEmptyMb: number;
   readonly overPlainUs: number;
   readonly plain: { readonly cpuMs: number; readonly wallMs: number };
