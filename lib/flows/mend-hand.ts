@@ -7,7 +7,7 @@ import { payloadLeft } from '../domain/payload-left.ts';
 import type { PlannedAction } from '../domain/plan-types.ts';
 import { isAbsent, isOnAbsence } from '../domain/reconcile-brake.ts';
 import { targetKey, terrakubeJobOf } from '../domain/reconcile-plan.ts';
-import { findStep, isLiveJob } from '../domain/terrakube-job.ts';
+import { findStep, isLiveJob, isOpenStep } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, isoTime } from '../domain/time.ts';
 import type { Log, LogFields, Metrics, ReconciledCluster } from '../ports.ts';
 import type { LookDeps } from './look-at-job.ts';
@@ -168,6 +168,8 @@ function isOver({ memory, clock }: HandDeps, mirror: Mirror, name: string): bool
   const jobId = terrakubeJobOf(job);
   const terrakube = mirror.terrakube.get(jobId);
   if (terrakube === undefined || terrakube === 'notFound') return terrakube === 'notFound';
+  // Such a step is still to be failed, or the job goes on when somebody approves it.
+  if (terrakube.steps.some(isOpenStep)) return false;
   const since = memory.unchangedSince(jobId, terrakube, clock.now());
   return !isLiveJob(terrakube) && elapsedMs(since, clock.now()) >= SETTLED_AFTER;
 }
