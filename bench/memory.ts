@@ -13,9 +13,9 @@ export interface MemoryPoint {
   readonly rssMb: number;
 }
 
-/** How one kind of memory went, from the second tenth of the run on. */
+/** How one kind of memory went in the second half of the run. */
 export interface MemoryTrend {
-  /** What the straight line through the points gains over the whole run. */
+  /** What the straight line through those points gains, over as many dispatches as the whole run has. */
   readonly growthMb: number;
   /** How far the points lie off that line, as a standard deviation. */
   readonly spreadMb: number;
@@ -54,9 +54,9 @@ try {
   bench.close();
 }
 
-/** The first tenth is left out: code is compiled, and pools are filled. */
+/** The first half is left out: code is compiled, pools are filled, and V8 gives the heap its sizes. */
 function trend(points: readonly MemoryPoint[], of: (point: MemoryPoint) => number): MemoryTrend {
-  const settled = points.slice(Math.ceil(points.length / 10));
+  const settled = points.slice(Math.floor(points.length / 2));
   const { slope, spread } = line(settled.map((point) => [point.dispatches, of(point)]));
   return { growthMb: slope * count, spreadMb: spread };
 }

@@ -163,7 +163,12 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
       limit: 1.05,
       unit: '',
     },
-    { what: `CPU for each of ${largest.size} Jobs, above parsing alone`, value: overPlainUs, limit: 100, unit: 'µs' },
+    {
+      what: `CPU for each of ${largest.size.toLocaleString('en')} Jobs, above parsing alone`,
+      value: overPlainUs,
+      limit: 100,
+      unit: 'µs',
+    },
   ];
 }
 
@@ -172,5 +177,12 @@ function memoryTargets(result: MemoryResult | undefined): readonly Target[] {
   if (!result) return [];
   const { growthMb, spreadMb } = result.heap;
   const limit = Math.max(1, 2 * spreadMb);
-  return [{ what: `growth of the heap over ${result.count} dispatches`, value: growthMb, limit, unit: 'MB' }];
+  return [
+    {
+      what: `growth of the heap over ${result.count.toLocaleString('en')} dispatches`,
+      value: growthMb,
+      limit,
+      unit: 'MB',
+    },
+  ];
 }

@@ -58,7 +58,7 @@ const [rounds, count] = [Number(values.rounds), Number(values.count)];
 /** By as many dispatches a process is warmed up: the compiler then has done its work on what runs for each of them. */
 const warmUp = count;
 /** The documented use takes ten times as long, and its figures do not change from here on. */
-const SLOW = { documented: 0.2 } as const;
+const SLOW = { documented: 0.1 } as const;
 const BATCH = 10;
 /** Servers that answer at once, and ones that take as long as an API server does that writes to its disk. */
 const THINK_MS = [0, 20];

@@ -131,7 +131,7 @@ function latency(results: Results): readonly Plot[] {
         data: { values },
         mark: 'bar',
         encoding: {
-          y: { field: 'what', type: 'nominal', title: null, axis: { labelLimit: 200 } },
+          y: { field: 'what', type: 'nominal', title: null },
           yOffset: { field: 'who', sort: ['product', 'bare calls'] },
           x: { field: 'ms', type: 'quantitative', title: 'ms (medians)' },
           color: { field: 'who', type: 'nominal', title: null, sort: ['product', 'bare calls'] },

@@ -42,7 +42,7 @@ export function scaleTable(results: Results): string {
     const cells = [rate, 60_000 / rate, sandboxes, (rate * CLUSTER_CALLS) / 60, kept, clusters];
     return `| ${cells.map((cell) => Number(cell.toPrecision(3)).toLocaleString('en')).join(' | ')} |`;
   });
-  const serialAMinute = Math.floor(60_000 / answer.p50Ms);
+  const serialAMinute = Number((60_000 / answer.p50Ms).toPrecision(2));
   const keptAMinute = Math.floor(largest.size / TTL_MINUTES);
   return `## 1, 100 and 10,000 steps a minute
 

@@ -56,10 +56,10 @@ describe('docs/performance.md', () => {
     const grown: Results = { memory: { ...memory, result: { ...memory.result, count: 1000, heap } } };
 
     expect(targetsOf(grown)).toEqual([
-      { what: 'growth of the heap over 1000 dispatches', value: 3, limit: 1, unit: 'MB' },
+      { what: 'growth of the heap over 1,000 dispatches', value: 3, limit: 1, unit: 'MB' },
     ]);
     expect(targetsOf(grown).map(isMet)).toEqual([false]);
-    expect(performancePage(grown)).toContain('| growth of the heap over 1000 dispatches | 3 MB | 1 MB | **missed** |');
+    expect(performancePage(grown)).toContain('| growth of the heap over 1,000 dispatches | 3 MB | 1 MB | **missed** |');
   });
 });
 
