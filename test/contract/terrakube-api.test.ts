@@ -26,7 +26,7 @@ async function start(script: Script) {
     apiUrl: server.url,
     secret: createFixedSecret(INTERNAL_SECRET),
     now: () => NOON,
-    timeoutMs: 100,
+    timeoutMs: 300,
   });
   return { terrakube, server };
 }

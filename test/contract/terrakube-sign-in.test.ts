@@ -37,7 +37,7 @@ async function start(script: Script, { secret = createFixedSecret(INTERNAL_SECRE
     apiUrl: `${server.url}${path}`,
     secret,
     now: () => clock.now,
-    timeoutMs: 100,
+    timeoutMs: 300,
   });
   return { terrakube, server, clock };
 }
