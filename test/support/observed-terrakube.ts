@@ -19,7 +19,7 @@ import { readRecording } from './terrakube-recordings.ts';
 export const OF: DispatchIds = ids({ jobId: '946281', stepId: '1b8b9e47-4424-43d8-8e3e-3e265fbbaabb' });
 export const OTHER_SECRET: string = Buffer.alloc(32, 'rotated').toString('base64url');
 /** Longer than a busy machine takes for an answer, and short enough to wait for. */
-const TIMEOUT_MS = 500;
+const TIMEOUT_MS = 1500;
 
 /** A recorded answer; the job that it speaks of is the one of the test. */
 export function replyOf(name: string): Reply {
