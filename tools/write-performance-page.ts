@@ -82,7 +82,10 @@ the CPU of one core that counts; an API server waits for its disk, too.`,
       ['servers answer after', 'one, ms', 'ten, ms', 'ten over one', 'CPU for each of ten, ms'],
       ofTen,
     ),
-    where(taken, `${rounds} rounds of ${count} dispatches after as many to warm up`),
+    where(
+      taken,
+      `${rounds} rounds of ${count} dispatches after as many to warm up (the documented use: a tenth of both)`,
+    ),
   ].join('\n');
 }
 
