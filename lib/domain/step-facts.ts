@@ -4,7 +4,7 @@ import type { DispatchIds } from './dispatch-request.ts';
 import { startRecord } from './job-comments.ts';
 import { ANNOTATION } from './job-manifest.ts';
 import { type Installation, LABEL, MANAGED_BY, startOf } from './job-name.ts';
-import { hasEnded, highestStart, isOurs } from './next-start.ts';
+import { hasEnded, highestStart, idsOfJob } from './next-start.ts';
 import type { TerrakubeJob } from './terrakube-job.ts';
 import { type DurationMs, type EpochMs, elapsedMs, parseIsoTime } from './time.ts';
 import type { StepFacts } from './verdict-types.ts';
@@ -26,8 +26,9 @@ export interface StepSight {
 /** The facts of a step. */
 export function stepFacts(sight: StepSight): StepFacts {
   const { ids, installation, job, terrakube, maxStarts, unchangedFor, now } = sight;
+  // One whose labels were changed leads to a step that it was not made for, and counts nowhere.
   const others = sight.jobs.filter(
-    (other) => isOurs(other, installation) && !isSame(other, job) && isOfJob(other, ids),
+    (other) => !isSame(other, job) && idsOfJob(other, installation)?.jobId === ids.jobId,
   );
   // The lists of Terrakube do not know a step's type, and so not the names of its Jobs.
   const ofStep = others.filter((other) =>
@@ -59,5 +60,3 @@ export const terrakubeJobSelector = ({ jobId }: DispatchIds, installation: Insta
 
 /** Says whether a Job bears the label of this step. */
 export const isOfStep = (job: V1Job, { stepId }: DispatchIds): boolean => job.metadata?.labels?.[LABEL.step] === stepId;
-
-const isOfJob = (job: V1Job, { jobId }: DispatchIds): boolean => job.metadata?.labels?.[LABEL.job] === jobId;

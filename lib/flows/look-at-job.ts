@@ -5,8 +5,8 @@ import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import type { Installation } from '../domain/job-name.ts';
 import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
-import { idsOfJob, isOurs } from '../domain/next-start.ts';
-import { isOfStep, stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
+import { idsOfJob } from '../domain/next-start.ts';
+import { stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { verdict } from '../domain/verdict.ts';
@@ -88,7 +88,7 @@ export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, bef
 /** Looks at a step that has no Job. @returns undefined when it has one after all. @throws DispatcherError as {@link lookAtJob} */
 export async function lookAtStep(deps: LookDeps, ids: DispatchIds, before?: Look): Promise<Look | undefined> {
   const others = await readOthers(deps, ids);
-  if (others.jobs.some((job) => isOurs(job, deps.installation) && isOfStep(job, ids))) return undefined;
+  if (others.jobs.some((job) => idsOfJob(job, deps.installation)?.stepId === ids.stepId)) return undefined;
   const seen = { ids, job: undefined, document: undefined, pods: [], outcome: NO_JOB, ...others };
   return judge(deps, seen, before);
 }
