@@ -2,7 +2,7 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { type EpochMs, epochMs } from '../domain/time.ts';
 import type { ApiAnswer, ObservedCluster } from '../ports.ts';
-import { isObjectOf } from '../schemas/kubernetes-object.ts';
+import { isObjectOf, isPageOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
 import { createJobCalls } from './kubernetes-job-calls.ts';
 import { createKubernetesJson, type KubernetesJson } from './kubernetes-json.ts';
@@ -43,14 +43,15 @@ export function createObserverWithJson(options: KubernetesApiOptions): Kubernete
     stopJob,
     // RBAC: list pods
     async listPods(jobName) {
-      const answer = await json.list<V1Pod>({ kind: 'Pod', path: pods }, `batch.kubernetes.io/job-name=${jobName}`);
-      return isForbidden(answer) ? 'forbidden' : read(answer, `Pods of Job ${jobName}`).items;
+      const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
+      const answer = await wholeList<V1Pod>(json, 'Pod', `${pods}?${new URLSearchParams({ labelSelector })}`);
+      return isForbidden(answer) ? 'forbidden' : read(answer, `Pods of Job ${jobName}`);
     },
     // RBAC: list events
     async listEvents(objectName) {
       const fieldSelector = `involvedObject.name=${objectName}`;
-      const answer = await json.list<CoreV1Event>({ kind: 'Event', path: events, fieldSelector });
-      return isForbidden(answer) ? 'forbidden' : read(answer, `Events of ${objectName}`).items;
+      const answer = await wholeList<CoreV1Event>(json, 'Event', `${events}?${new URLSearchParams({ fieldSelector })}`);
+      return isForbidden(answer) ? 'forbidden' : read(answer, `Events of ${objectName}`);
     },
     annotateJob: (name, resourceVersion, annotations) => patchJob(name, { metadata: { resourceVersion, annotations } }),
     // RBAC: delete jobs
@@ -82,6 +83,13 @@ export function pathsIn(namespace: string): Readonly<Record<'jobs' | 'pods' | 'e
     events: `${core}/events`,
     secrets: `${core}/secrets`,
   };
+}
+
+/** What belongs to one Job is little, and its evidence is in all of it. */
+async function wholeList<T>(json: KubernetesJson, kind: string, path: string): Promise<ApiAnswer<readonly T[]>> {
+  const answer = await json.send({ method: 'GET', path });
+  if (answer.kind !== 'ok') return answer;
+  return isPageOf<T>(answer.object, kind) ? { kind: 'ok', object: answer.object.items } : { kind: 'noAnswer' };
 }
 
 /** A proxy may answer anything with status 200. */
