@@ -8,9 +8,10 @@ import { createFixedSecret } from '../lib/clients/secrets.ts';
 import { createSystemClock } from '../lib/clients/system.ts';
 import { createTerrakubeCall } from '../lib/clients/terrakube-http.ts';
 import { createTerrakubeJobs } from '../lib/clients/terrakube-jobs.ts';
+import { keepYoungGenerationSmall } from '../lib/clients/young-generation.ts';
 import { hasEnded } from '../lib/domain/next-start.ts';
 import { readWorlds, sinceOf } from '../lib/flows/read-worlds.ts';
-import { planPass } from '../lib/flows/reconcile.ts';
+import { isOfNote, planPass } from '../lib/flows/reconcile.ts';
 import { createReconcileMemory } from '../lib/flows/reconcile-memory.ts';
 import { INSTALLATION } from '../test/support/builders.ts';
 import { verdictSettings } from '../test/support/verdict-builders.ts';
@@ -75,6 +76,8 @@ async function fetchPlainly(urls: readonly string[], caPem: string): Promise<voi
 }
 
 async function runPasses(order: Extract<Order, { mode: 'passes' }>): Promise<Answer> {
+  // As the function does.
+  keepYoungGenerationSmall();
   const deps = depsOf(order);
   const before = heapMb();
   const { first, planMs, counts, heldMb } = await firstPass(deps, before);
@@ -89,13 +92,13 @@ async function runPasses(order: Extract<Order, { mode: 'passes' }>): Promise<Ans
 async function firstPass(deps: PassDeps, before: number) {
   const { cost: first, result } = await measured(() => pass(deps));
   const heldMb = heapMb() - before;
-  const { worlds, plan, deeds } = result;
+  const { worlds, planned, deeds } = result;
   const planning = await measured(async () => {
-    planPass(deps, { ...worlds, unchangedSince: sinceOf(deps, worlds.terrakube) });
+    planPass(deps, { ...worlds, unchangedSince: sinceOf(deps, worlds.terrakube) }, isOfNote);
   });
   const ended = worlds.jobs.filter(hasEnded);
   for (const job of ended) deps.memory.settle(job);
-  const counts = { jobs: worlds.jobs.length, settled: ended.length, planned: plan.length, deeds: deeds.length };
+  const counts = { jobs: worlds.jobs.length, settled: ended.length, planned, deeds: deeds.length };
   return { first, planMs: planning.cost.cpuMs, counts, heldMb };
 }
 
@@ -103,7 +106,12 @@ type PassDeps = ReturnType<typeof depsOf>;
 
 async function pass(deps: PassDeps) {
   const worlds = await readWorlds(deps);
-  return { worlds, ...planPass(deps, worlds) };
+  let planned = 0;
+  const { deeds } = planPass(deps, worlds, (line) => {
+    planned += 1;
+    return isOfNote(line);
+  });
+  return { worlds, planned, deeds };
 }
 
 function depsOf({ caPem, clusterUrl, terrakubeUrl }: Extract<Order, { mode: 'passes' }>) {

@@ -20,8 +20,8 @@ const { values } = parseArgs({
 });
 const runs = Number(values.runs);
 const sizes = values.sizes.split(',').map(Number);
-/** As a function of 512 MB has it. */
-const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=460'];
+/** As Lambda starts Node in a function of 512 MB: with 90 % and 5 % of it. */
+const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=460', '--max-semi-space-size=25'];
 const PROFILED = values['cpu-prof'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values['cpu-prof']}`];
 
 interface Addresses {

@@ -8,6 +8,7 @@ import { createSystemClock } from '../lib/clients/system.ts';
 import { createTerrakube } from '../lib/clients/terrakube-api.ts';
 import { createTerrakubeCall } from '../lib/clients/terrakube-http.ts';
 import { createTerrakubeJobs } from '../lib/clients/terrakube-jobs.ts';
+import { keepYoungGenerationSmall } from '../lib/clients/young-generation.ts';
 import { loadReconcileConfig } from '../lib/config.ts';
 import { DispatcherError } from '../lib/domain/errors.ts';
 import { createDoor, errorFields, type Handle, type Handler } from '../lib/door.ts';
@@ -17,6 +18,7 @@ import { createReconcileMemory } from '../lib/flows/reconcile-memory.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { readQueueBody } from '../lib/schemas/queue-body.ts';
 
+keepYoungGenerationSmall();
 const config = loadReconcileConfig(process.env);
 const { aws, terrakubeApiUrl: apiUrl, namespace, deadLetterQueueUrl: queueUrl } = config;
 const clock = createSystemClock();

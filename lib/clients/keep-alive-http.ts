@@ -26,7 +26,7 @@ export interface HttpCall {
 export interface HttpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
 }
 
 /** Sends a request. Rejects with node's own error (and its `code`) when there is no answer. */

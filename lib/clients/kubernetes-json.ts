@@ -1,9 +1,10 @@
 // Calls of the Kubernetes API whose JSON is handed on as it is: the generated client makes every object of a list again,
 // and cannot read a stream.
-import { KEPT_PARTS, keepParts } from '../domain/slim-objects.ts';
+import { KEPT_PARTS, type Parts } from '../domain/slim-objects.ts';
 import { parseIsoTime } from '../domain/time.ts';
 import type { ApiAnswer, Snapshot } from '../ports.ts';
 import { parseJsonBytes } from '../schemas/json.ts';
+import { parseJsonParts } from '../schemas/json-parts.ts';
 import { isPageOf } from '../schemas/kubernetes-object.ts';
 import { createKeepAliveHttp } from './keep-alive-http.ts';
 import { createKubernetesApi, type KubernetesApiOptions, RefusedCall } from './kubernetes-api.ts';
@@ -24,6 +25,8 @@ export interface JsonCall {
   /** Media type that is wanted; default is JSON. */
   readonly accept?: string;
   readonly body?: object;
+  /** What is kept of the answer; default is all. */
+  readonly parts?: Parts;
 }
 
 /** The calls. */
@@ -54,7 +57,7 @@ export function createKubernetesJson(options: KubernetesApiOptions): KubernetesJ
     const serverTime = parseIsoTime(date);
     if (serverTime !== undefined) onServerTime?.(serverTime);
   };
-  const send: KubernetesJson['send'] = ({ method, path, accept = JSON_TYPE, body }) =>
+  const send: KubernetesJson['send'] = ({ method, path, accept = JSON_TYPE, body, parts }) =>
     call(async ({ endpoint, sendHttp }, token) => {
       // Every patch of this project is a merge patch.
       const type = method === 'PATCH' ? 'application/merge-patch+json' : JSON_TYPE;
@@ -70,7 +73,7 @@ export function createKubernetesJson(options: KubernetesApiOptions): KubernetesJ
       });
       hear(headers);
       if (status < 200 || status > 299) throw new RefusedCall(status, bytes.toString('utf8'), headers['retry-after']);
-      return parseJsonBytes(bytes);
+      return parts ? parseJsonParts(bytes, parts) : parseJsonBytes(bytes);
     });
   return {
     send,
@@ -114,15 +117,16 @@ async function listOnce<T>(
   labelSelector: string | undefined,
 ): Promise<ApiAnswer<Snapshot<T>>> {
   const items: T[] = [];
+  const parts = { kind: true, metadata: true, items: KEPT_PARTS[kind] } as const;
   const query = new URLSearchParams({
     limit: String(PAGE),
     ...(labelSelector === undefined ? {} : { labelSelector }),
     ...(fieldSelector === undefined ? {} : { fieldSelector }),
   });
   for (;;) {
-    const answer = await send({ method: 'GET', path: `${path}?${query}` });
+    const answer = await send({ method: 'GET', path: `${path}?${query}`, parts });
     if (answer.kind !== 'ok') return answer;
-    const page = keepParts(answer.object, { kind: true, metadata: true, items: KEPT_PARTS[kind] });
+    const page = answer.object;
     if (!isPageOf<T>(page, kind)) return { kind: 'noAnswer' };
     for (const item of page.items) items.push(item);
     // All pages show the moment of the first one, and carry its version.

@@ -1,8 +1,8 @@
 // A watch of the Kubernetes API: one JSON object a line, for as long as it was asked for.
-import { KEPT_PARTS, keepParts } from '../domain/slim-objects.ts';
+import { KEPT_PARTS } from '../domain/slim-objects.ts';
 import { secondsToMs } from '../domain/time.ts';
 import type { OpenWatch, WatchEnd, WatchRequest } from '../ports.ts';
-import { parseJsonBytes } from '../schemas/json.ts';
+import { parseJsonParts } from '../schemas/json-parts.ts';
 import { isObjectOf, isWatchLine } from '../schemas/kubernetes-object.ts';
 import { read } from './kubernetes-api.ts';
 import type { KubernetesJson, Resource } from './kubernetes-json.ts';
@@ -33,7 +33,7 @@ export function openWatch<T>(
   const end = (kind: WatchEnd['kind']): void =>
     finish(() => resolve(kind === 'expired' ? { kind } : { kind, resourceVersion }));
   const fail = (error: unknown): void => finish(() => reject(error));
-  const take = (line: Buffer): void => {
+  const take = (line: Buffer<ArrayBuffer>): void => {
     if (isOver()) return;
     const event = readEvent<T>(line, resource.kind);
     if (typeof event === 'string') {
@@ -80,7 +80,7 @@ function pathOf<T>({ path, fieldSelector }: Resource, request: WatchRequest<T>):
 }
 
 /** Cuts chunks into lines. @returns how many bytes the line that has only begun has by now. */
-function createLines(onLine: (line: Buffer) => void): (chunk: Buffer) => number {
+function createLines(onLine: (line: Buffer<ArrayBuffer>) => void): (chunk: Buffer) => number {
   let parts: Buffer[] = [];
   let bytes = 0;
   return (chunk) => {
@@ -106,12 +106,11 @@ interface WatchEvent<T> {
 }
 
 /** Reads a line. What is none of a watch of this kind ends it: it can be opened again from the last version. */
-function readEvent<T>(line: Buffer, kind: Resource['kind']): WatchEvent<T> | WatchEnd['kind'] {
-  const event = parseJsonBytes(line);
+function readEvent<T>(line: Buffer<ArrayBuffer>, kind: Resource['kind']): WatchEvent<T> | WatchEnd['kind'] {
+  const event = parseJsonParts(line, { type: true, object: { ...KEPT_PARTS[kind], code: true } });
   if (!isWatchLine(event)) return 'closed';
-  const { type } = event;
-  if (type === 'ERROR') return Reflect.get(event.object, 'code') === 410 ? 'expired' : 'closed';
-  const object = keepParts(event.object, KEPT_PARTS[kind]);
+  const { type, object } = event;
+  if (type === 'ERROR') return Reflect.get(object, 'code') === 410 ? 'expired' : 'closed';
   if (!isObjectOf<T>(object, kind)) return 'closed';
   const { resourceVersion } = object.metadata;
   if (type === 'BOOKMARK') return { resourceVersion };

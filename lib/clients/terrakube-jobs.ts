@@ -24,7 +24,7 @@ export function createTerrakubeJobs(call: TerrakubeCall): TerrakubeJobs {
   const readPage = async (filter: string, page: number): Promise<TerrakubeStepPage> => {
     const reply = await call('GET', `${LIST}?${encodeQuery(`filter[step]=${filter}&${SPARSE}&page[number]=${page}`)}`);
     if (reply.status === 404) throw refusedByTerrakube(reply, `GET ${LIST}`);
-    const steps = parseTerrakubeSteps(reply.body.toString('utf8'));
+    const steps = parseTerrakubeSteps(reply.body);
     if (!steps) {
       throw new DispatcherError('terrakubeRefused', `Terrakube's answer to GET ${LIST} is not a list of steps.`);
     }

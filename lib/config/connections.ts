@@ -85,10 +85,7 @@ export const clusterEntries: {
     v.pipe(
       text,
       v.transform(decodePem),
-      v.startsWith(
-        '-----BEGIN CERTIFICATE-----',
-        'must be the base64 of a PEM certificate, as DescribeCluster gives it',
-      ),
+      v.regex(/^-----BEGIN CERTIFICATE-----/, 'must be the base64 of a PEM certificate, as DescribeCluster gives it'),
     ),
   ),
 };

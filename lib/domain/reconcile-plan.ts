@@ -16,14 +16,30 @@ import { verdict } from './verdict.ts';
 import { caseOf } from './verdict-case.ts';
 import type { VerdictInput } from './verdict-types.ts';
 
-/** Plans everything: first what stops an executor, then what starts or tells a step, at last what tidies up. */
-export function planReconcile(worlds: Worlds, about: PlanSettings): readonly PlannedAction[] {
+/**
+ * Plans everything: first what stops an executor, then what starts or tells a step, at last what tidies up.
+ *
+ * @param isWanted is asked once about each line, in no order. Most lines leave things alone: whoever wants none of those
+ *   need not have them all in memory.
+ */
+export function planReconcile(
+  worlds: Worlds,
+  about: PlanSettings,
+  isWanted: (planned: PlannedAction) => boolean = () => true,
+): readonly PlannedAction[] {
   const jobs = ownedJobs(worlds.jobs, about.installation);
   const pods = group(listed(worlds.pods), (pod) => jobNameOfPod(pod.metadata?.name ?? '') ?? '');
   const events = group(listed(worlds.events), ({ involvedObject: { name = '' } }) => jobNameOfPod(name) ?? name);
-  const byTerrakubeJob = group(jobs, ({ ids }) => ids.jobId);
-  const ofJob = (jobId: string): readonly V1Job[] => (byTerrakubeJob.get(jobId) ?? []).map(({ job }) => job);
-  const forJobs = jobs.flatMap((owned) => {
+  const byTerrakubeJob = group(
+    jobs.map(({ job }) => job),
+    terrakubeJobOf,
+  );
+  const ofJob = (jobId: string): readonly V1Job[] => byTerrakubeJob.get(jobId) ?? [];
+  const plan: PlannedAction[] = [];
+  const take = (lines: readonly PlannedAction[]): void => {
+    for (const planned of lines) if (isWanted(planned)) plan.push(planned);
+  };
+  for (const owned of jobs) {
     const name = owned.job.metadata?.name ?? '';
     const own: Owned = {
       ...owned,
@@ -32,12 +48,12 @@ export function planReconcile(worlds: Worlds, about: PlanSettings): readonly Pla
       pods: worlds.pods === 'forbidden' ? 'forbidden' : (pods.get(name) ?? []),
       events: worlds.events === 'forbidden' ? 'forbidden' : (events.get(name) ?? []),
     };
-    return planJob(own, worlds, about);
-  });
-  const forSteps = [...worlds.terrakube.values()].flatMap((job) =>
-    job === 'notFound' ? [] : planSteps(job, ofJob(job.id), { worlds, about }),
-  );
-  return inOrder([...forJobs, ...forSteps]);
+    take(planJob(own, worlds, about));
+  }
+  for (const job of worlds.terrakube.values()) {
+    if (job !== 'notFound') take(planSteps(job, ofJob(job.id), { worlds, about }));
+  }
+  return inOrder(plan);
 }
 
 /** One Job with all that was read about it. */

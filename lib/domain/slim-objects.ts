@@ -2,7 +2,7 @@
 // memory. Whoever acts on an object reads it again, whole.
 
 /** The parts of an object that are kept; `true` keeps one whole. A list keeps the same parts of each item. */
-interface Parts {
+export interface Parts {
   readonly [key: string]: Parts | true;
 }
 
@@ -20,6 +20,8 @@ const METADATA: Parts = {
   ownerReferences: true,
 };
 
+const CONTAINERS: Parts = { name: true, image: true, resources: { limits: true } };
+
 /**
  * What lib/domain reads of each kind: `job-sight.ts` the outcome, `payload-transport.ts` whether there is a payload Secret.
  * Values of variables are left out although the evidence of a failure names the longest one: where the payload is a
@@ -36,7 +38,7 @@ export const KEPT_PARTS: Readonly<Record<'Job' | 'Pod' | 'Event', Parts>> = {
         spec: {
           terminationGracePeriodSeconds: true,
           volumes: { secret: { secretName: true } },
-          containers: { name: true, env: { name: true, valueFrom: { secretKeyRef: true } } },
+          containers: { env: { valueFrom: { secretKeyRef: true } } },
         },
       },
     },
@@ -48,13 +50,12 @@ export const KEPT_PARTS: Readonly<Record<'Job' | 'Pod' | 'Event', Parts>> = {
     spec: {
       nodeName: true,
       activeDeadlineSeconds: true,
-      containers: { name: true, image: true, resources: { limits: true } },
-      initContainers: { name: true, image: true, resources: { limits: true } },
+      containers: CONTAINERS,
+      initContainers: CONTAINERS,
     },
     status: true,
   },
   Event: {
-    kind: true,
     metadata: METADATA,
     involvedObject: true,
     type: true,
@@ -65,16 +66,3 @@ export const KEPT_PARTS: Readonly<Record<'Job' | 'Pod' | 'Event', Parts>> = {
     eventTime: true,
   },
 };
-
-/** An object of the Kubernetes API, or a list of them, with these parts only. */
-export function keepParts(value: unknown, parts: Parts | true): unknown {
-  if (parts === true || typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => keepParts(item, parts));
-  const kept: Record<string, unknown> = {};
-  for (const key in parts) {
-    const found: unknown = Reflect.get(value, key);
-    const part = parts[key];
-    if (found !== undefined && part !== undefined) kept[key] = keepParts(found, part);
-  }
-  return kept;
-}

@@ -32,8 +32,12 @@ export interface Hand {
   answer(ring: Ring): void;
   /** Does what a plan says, unless a look at it has just found nothing to do. */
   take(planned: PlannedAction): void;
-  /** Notes that there is nothing to do, so that a Job which has ended for good is not asked for again. */
-  leave(planned: PlannedAction): void;
+  /**
+   * Notes that there is nothing to do, so that a Job which has ended for good is not asked for again.
+   *
+   * @returns whether a look has to say that, which is for {@link Hand.take}.
+   */
+  leave(planned: PlannedAction): boolean;
   isIdle(): boolean;
   /** Takes nothing more; resolves when what is under way is done. */
   rest(): Promise<void>;
@@ -114,13 +118,14 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
     },
     leave(planned) {
       const { target } = planned;
-      if (target.kind !== 'job' || !planned.isOver || !isOver(deps, mirror, target.name)) return;
+      if (target.kind !== 'job' || !planned.isOver || !isOver(deps, mirror, target.name)) return false;
       // What a failed step could still be told depends on pods that a list of live ones does not have, and no list says
       // that a job is gone.
       const terrakube = mirror.terrakube.get(target.ids.jobId);
       const step = typeof terrakube === 'object' ? findStep(terrakube, target.ids.stepId) : undefined;
-      if (step?.status === 'failed' || terrakube === 'notFound') take(workOf(planned));
-      else settle(deps, mirror, target.name);
+      if (step?.status === 'failed' || terrakube === 'notFound') return true;
+      settle(deps, mirror, target.name);
+      return false;
     },
     isIdle: queue.isIdle,
     rest() {

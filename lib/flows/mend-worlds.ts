@@ -4,7 +4,8 @@ import { hasEnded } from '../domain/next-start.ts';
 import type { PlannedAction } from '../domain/plan-types.ts';
 import { brake } from '../domain/reconcile-brake.ts';
 import { isDeed } from '../domain/reconcile-due.ts';
-import { planReconcile } from '../domain/reconcile-plan.ts';
+import { planReconcile, terrakubeJobOf } from '../domain/reconcile-plan.ts';
+import { isLiveJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { writingUntil } from './in-time.ts';
 import { createHand, type Hand, type HandDeps } from './mend-hand.ts';
@@ -98,10 +99,14 @@ function planAgain(
       now: cluster.serverNow(),
     },
     { installation, settings, maxStarts },
+    // What is left alone is noted at once: there may be 10,000 of it.
+    (entry) => isDeed(entry.action) || hand.leave(entry),
   );
   const { plan } = brake(planned, jobs.filter((job) => !hasEnded(job)).length);
-  for (const entry of ours(plan)) {
-    if (isDeed(entry.action)) hand.take(entry);
-    else hand.leave(entry);
+  for (const entry of ours(plan)) hand.take(entry);
+  const moving = new Set(jobs.filter((job) => !memory.isSettled(job)).map(terrakubeJobOf));
+  for (const [jobId, job] of mirror.terrakube) {
+    // As the next run will not even list them: their steps need no planning each second.
+    if (!moving.has(jobId) && (job === 'notFound' || !isLiveJob(job))) mirror.terrakube.delete(jobId);
   }
 }

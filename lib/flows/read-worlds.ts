@@ -36,7 +36,9 @@ export async function readWorlds(deps: ReadDeps): Promise<ReadWorlds> {
   const { cluster, terrakubeJobs, installation, memory } = deps;
   const selector = installationSelector(installation);
   const live = await terrakubeJobs.listLiveJobs();
-  const [jobs, pods] = await Promise.all([cluster.snapshotJobs(selector), cluster.snapshotPods(selector)]);
+  // One after the other: a page of each at the same time would be twice the memory.
+  const jobs = await cluster.snapshotJobs(selector);
+  const pods = await cluster.snapshotPods(selector);
   for (const job of jobs.items) if (live.has(terrakubeJobOf(job))) memory.unsettle(job);
   const owned = jobs.items.filter((job) => isOurs(job, installation) && !memory.isSettled(job));
   const known = new Set(owned.map(terrakubeJobOf));

@@ -45,7 +45,8 @@ export function createReconcileMemory(): ReconcileMemory {
       // A run plans each second for jobs that it read half a minute ago.
       if (known?.of.deref() === job) return known.since;
       const { status, comments, steps, ...more } = job;
-      const ofSteps = steps.map((step) => [step.id, step.status, step.name, step.output]);
+      // An output is written once. Its address is long, and a sandbox remembers thousands of looks.
+      const ofSteps = steps.map(({ status, name, output }) => [status, name, output?.length]);
       const look = JSON.stringify([status, comments, ofSteps]);
       // A first look knows no more than the list says; after a change that we have seen the list knows no better.
       const since = known === undefined ? sinceUpdate(more, now) : known.look === look ? known.since : now;

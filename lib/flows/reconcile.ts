@@ -85,7 +85,7 @@ async function run(deps: ReconcileDeps, { startedAt, atTheLatest, letters }: Run
   for (const what of ['pods', 'events'] as const) {
     if (worlds[what] === 'forbidden' && memory.isNews(what)) log.warn(UNREAD, { reason: what });
   }
-  const pass = planPass(deps, deps.isReportOnly ? await withEndedPods(deps, worlds) : worlds);
+  const pass = planPass(deps, deps.isReportOnly ? await withEndedPods(deps, worlds) : worlds, isOfNote);
   for (const planned of pass.deeds) log.info('planned', planFields(planned));
   if (pass.heldBack > 0)
     log.error('stops held back: too many Terrakube jobs seem to be gone', { count: pass.heldBack });
@@ -116,7 +116,7 @@ async function answerLetters(deps: ReconcileDeps, atTheLatest: EpochMs): Promise
 
 /** The plan of a pass. */
 export interface Pass {
-  /** Everything, also what is left alone. */
+  /** Everything that was wanted of the plan. */
   readonly plan: readonly PlannedAction[];
   /** What is to be done. */
   readonly deeds: readonly PlannedAction[];
@@ -124,10 +124,13 @@ export interface Pass {
   readonly heldBack: number;
 }
 
-/** Plans for what was read, with the brake on. */
-export function planPass(deps: PlanSettings, worlds: ReadWorlds): Pass {
+/** Whether a run has a use for a line of its plan: what is left alone it only counts, where that must not be. */
+export const isOfNote = ({ action, invariant }: PlannedAction): boolean => invariant !== undefined || isDeed(action);
+
+/** Plans for what was read, with the brake on. @param isWanted see {@link planReconcile}; no deed may be left out. */
+export function planPass(deps: PlanSettings, worlds: ReadWorlds, isWanted?: (planned: PlannedAction) => boolean): Pass {
   const { installation, settings, maxStarts } = deps;
-  const planned = planReconcile(worlds, { installation, settings, maxStarts });
+  const planned = planReconcile(worlds, { installation, settings, maxStarts }, isWanted);
   const { plan, heldBack } = brake(planned, unfinishedJobs(worlds).length);
   return { plan: planned, deeds: plan.filter(({ action }) => isDeed(action)), heldBack };
 }
@@ -145,7 +148,7 @@ export async function withEndedPods(
   deps: PlanSettings & Pick<MendDeps, 'cluster'>,
   worlds: ReadWorlds,
 ): Promise<ReadWorlds> {
-  const { deeds } = planPass(deps, worlds);
+  const { deeds } = planPass(deps, worlds, isOfNote);
   // A payload is deleted whatever became of its pod, and where nothing but that is planned there may be thousands of them.
   const names = deeds.flatMap(({ target, action, isOver }) =>
     target.kind === 'job' && isOver && action.kind !== 'deletePayload' ? [target.name] : [],

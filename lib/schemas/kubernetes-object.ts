@@ -32,7 +32,7 @@ const ownedSchema = v.object({
   metadata: v.object({ uid: v.string(), ownerReferences: v.optional(v.array(v.object({ uid: v.string() })), []) }),
 });
 
-const lineSchema = v.object({ type: v.string(), object: v.looseObject({}) });
+const lineSchema = v.object({ type: v.string(), object: v.object({}) });
 
 /** Whether this is an object of this kind. Of the rest of it the API server is believed. */
 export const isObjectOf = <T>(value: unknown, kind: string): value is T & Identified =>

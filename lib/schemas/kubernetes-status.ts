@@ -7,12 +7,17 @@ const statusSchema = v.object({
   kind: v.literal('Status'),
   reason: v.optional(v.string()),
   message: v.optional(v.string(), ''),
-  details: v.nullish(
-    v.object({
-      kind: v.optional(v.string()),
-      retryAfterSeconds: v.optional(v.number()),
-      causes: v.optional(v.array(v.object({ field: v.optional(v.string()), message: v.optional(v.string(), '') })), []),
-    }),
+  details: v.optional(
+    v.nullable(
+      v.object({
+        kind: v.optional(v.string()),
+        retryAfterSeconds: v.optional(v.number()),
+        causes: v.optional(
+          v.array(v.object({ field: v.optional(v.string()), message: v.optional(v.string(), '') })),
+          [],
+        ),
+      }),
+    ),
   ),
 });
 

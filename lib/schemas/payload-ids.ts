@@ -8,7 +8,11 @@ const idsSchema = v.pipe(
     organizationId: v.string(),
     workspaceId: v.string(),
     // Terrakube writes it as a string; a number can be nothing else.
-    jobId: v.union([v.string(), v.pipe(v.number(), v.safeInteger(), v.transform(String))]),
+    jobId: v.pipe(
+      v.unknown(),
+      v.transform((id) => (Number.isSafeInteger(id) ? String(id) : id)),
+      v.string(),
+    ),
     stepId: v.string(),
     type: v.string(),
   }),

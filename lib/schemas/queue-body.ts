@@ -23,13 +23,16 @@ export interface UnreadableMessage {
   readonly problem: string;
 }
 
-const byteCount = v.pipe(v.number(), v.integer(), v.minValue(0));
+const byteCount = v.pipe(
+  v.number(),
+  v.check((bytes) => Number.isInteger(bytes) && bytes >= 0),
+);
 const oversizedSchema = v.object({ bodyBytes: byteCount, limitBytes: byteCount });
 const envelopeSchema = v.object({
   source: v.literal('terrakube'),
   'detail-type': v.literal('Terrakube Job'),
   time: v.string(),
-  detail: v.record(v.string(), v.unknown()),
+  detail: v.unknown(),
 });
 
 /** What a message came to. */

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { stepId } from '../domain/dispatch-request.ts';
 import type { ListedTerrakubeJob, TerrakubeStep } from '../domain/terrakube-job.ts';
 import { parseIsoTime } from '../domain/time.ts';
-import { parseJsonText } from './json.ts';
+import { parseJsonParts } from './json-parts.ts';
 
 /** A page, as far as it can be read. */
 export interface TerrakubeStepPage {
@@ -14,13 +14,12 @@ export interface TerrakubeStepPage {
   readonly steps: readonly { readonly jobId: string; readonly step: TerrakubeStep }[];
 }
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const rows = v.array(v.unknown());
 const pageSchema = v.object({
   data: rows,
   included: v.optional(rows, []),
   // Without totals nobody would see that a list is cut off.
-  meta: v.object({ page: v.object({ totalPages: count, totalRecords: count }) }),
+  meta: v.object({ page: v.object({ totalPages: v.number(), totalRecords: v.number() }) }),
 });
 
 const text = v.optional(v.nullable(v.string()), null);
@@ -38,35 +37,39 @@ const jobSchema = v.object({
   relationships: v.object({ organization: toOne, workspace: toOne }),
 });
 
+const ROW = { type: true, id: true, attributes: true, relationships: true } as const;
+
 /**
  * Reads a page of steps; undefined when the text is none. A row that cannot be read is left out: what is deleted while
  * Terrakube answers has lost the resources that it belonged to.
+ *
+ * @param page is used up.
  */
-export function parseTerrakubeSteps(page: string): TerrakubeStepPage | undefined {
-  const parsed = v.safeParse(pageSchema, parseJsonText(page));
-  if (!parsed.success) return undefined;
-  const { data, included, meta } = parsed.output;
-  const steps = data.flatMap((row) => {
-    const { success, output } = v.safeParse(stepSchema, row);
-    if (!success) return [];
-    const { id, attributes, relationships } = output;
-    return [{ jobId: relationships.job.data.id, step: { ...attributes, id: stepId(id), name: attributes.name ?? '' } }];
+export function parseTerrakubeSteps(page: Buffer<ArrayBuffer>): TerrakubeStepPage | undefined {
+  const steps: TerrakubeStepPage['steps'][number][] = [];
+  const jobs: TerrakubeStepPage['jobs'][number][] = [];
+  const value = parseJsonParts(page, { data: ROW, included: ROW, meta: true }, (row) => {
+    const step = v.safeParse(stepSchema, row);
+    if (step.success) steps.push(stepOf(step.output));
+    const job = v.safeParse(jobSchema, row);
+    if (job.success) jobs.push(jobOf(job.output));
   });
-  const jobs = included.flatMap((row) => {
-    const { success, output } = v.safeParse(jobSchema, row);
-    if (!success) return [];
-    const { id, attributes, relationships } = output;
-    const { status, comments, updatedDate } = attributes;
-    return [
-      {
-        id,
-        organizationId: relationships.organization.data.id,
-        workspaceId: relationships.workspace.data.id,
-        status,
-        comments,
-        updatedAt: parseIsoTime(updatedDate ?? ''),
-      },
-    ];
-  });
-  return { ...meta.page, jobs, steps };
+  const parsed = v.safeParse(pageSchema, value);
+  return parsed.success ? { ...parsed.output.meta.page, jobs, steps } : undefined;
+}
+
+function stepOf({ id, attributes, relationships }: v.InferOutput<typeof stepSchema>) {
+  return { jobId: relationships.job.data.id, step: { ...attributes, id: stepId(id), name: attributes.name ?? '' } };
+}
+
+function jobOf({ id, attributes, relationships }: v.InferOutput<typeof jobSchema>) {
+  const { status, comments, updatedDate } = attributes;
+  return {
+    id,
+    organizationId: relationships.organization.data.id,
+    workspaceId: relationships.workspace.data.id,
+    status,
+    comments,
+    updatedAt: parseIsoTime(updatedDate ?? ''),
+  };
 }

@@ -3,13 +3,10 @@ import { expect, test } from 'vitest';
 import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { jobOutcome } from '../../lib/domain/job-outcome.ts';
 import { needsSecret, PAYLOAD_TRANSPORTS } from '../../lib/domain/payload-transport.ts';
-import { KEPT_PARTS, keepParts } from '../../lib/domain/slim-objects.ts';
 import { executorSettings, NOON, payload, request } from '../support/builders.ts';
 import { anyDocuments, type Documents } from '../support/kubernetes-arbitraries.ts';
 import { scenario, scenarioNames } from '../support/kubernetes-fixtures.ts';
-
-const slim = <T>(kind: keyof typeof KEPT_PARTS, object: T): T =>
-  JSON.parse(JSON.stringify(keepParts(object, KEPT_PARTS[kind])));
+import { slim } from '../support/slim.ts';
 
 function slimDocuments({ job, pods, events }: Documents): Documents {
   return {

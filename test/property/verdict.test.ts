@@ -170,7 +170,9 @@ describe('for every outcome with every state of Terrakube', () => {
   test('every row is met', () => {
     const rows = new Set<number>();
     for (const input of combinations(3)) rows.add(verdict(input).row);
-    expect([...rows].toSorted((one, other) => one - other)).toEqual(VERDICT_ROWS.map(({ row }) => row).toSorted((one, other) => one - other));
+    expect([...rows].toSorted((one, other) => one - other)).toEqual(
+      VERDICT_ROWS.map(({ row }) => row).toSorted((one, other) => one - other),
+    );
   }, 60_000);
 
   test('nothing is written to a rejected job, nor to one that is gone or cannot be read', () => {

@@ -1,12 +1,12 @@
 // What the reconciler sees and does in a cluster, over an in-memory store. Changes come a moment later, as over a network,
 // and a watch ends by the in-memory clock.
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
-import { KEPT_PARTS, keepParts } from '../../lib/domain/slim-objects.ts';
 import { secondsToMs } from '../../lib/domain/time.ts';
 import type { OpenWatch, ReconciledCluster, WatchEnd, WatchRequest } from '../../lib/ports.ts';
 import type { InMemoryClock } from './in-memory-clock.ts';
 import { hasLabels, type InMemoryJobStore, type StoreChange } from './in-memory-job-store.ts';
 import { createInMemoryObserver, type InMemoryObserver } from './in-memory-observer.ts';
+import { slim } from './slim.ts';
 
 /** A cluster for the reconciler's tests. */
 export interface InMemoryReconciler extends InMemoryObserver, ReconciledCluster {
@@ -53,9 +53,8 @@ export function createInMemoryReconciler(store: InMemoryJobStore, clock: InMemor
 
 const hasPodEnded = ({ status }: V1Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
-/** As it comes over the network: slim, and with times as text. */
-const seenJob = (job: V1Job): V1Job => JSON.parse(JSON.stringify(keepParts(job, KEPT_PARTS.Job)));
-const seenPod = (pod: V1Pod): V1Pod => JSON.parse(JSON.stringify(keepParts(pod, KEPT_PARTS.Pod)));
+const seenJob = (job: V1Job): V1Job => slim('Job', job);
+const seenPod = (pod: V1Pod): V1Pod => slim('Pod', pod);
 
 /** All changes of one kind of object, and who watches them. */
 interface Feed<T> {
