@@ -1,6 +1,6 @@
 // The Secret that Terrakube's Helm chart makes for its executors, with what the demo executor needs of it.
 import { ApiException, BatchV1Api, CoreV1Api, createConfiguration, ServerConfiguration } from '@kubernetes/client-node';
-import { createKubernetesHttp } from '../lib/clients/kubernetes-http.ts';
+import { createKubernetesHttp } from './kubernetes-http.ts';
 
 /** The name that template.yaml and Terrakube's chart have for it. */
 export const EXECUTOR_SECRET = 'terrakube-executor-secrets';

@@ -93,8 +93,8 @@ the CPU of one core that counts; an API server waits for its disk, too.`,
 function overFloor(subjects: readonly WarmDispatch[]): string {
   const cpu = (of: SubjectName): number => subjects.find(({ name }) => name === of)?.cpuMs.median ?? Number.NaN;
   return `The ${number(cpu('dispatch') - cpu('floor'))} ms of CPU above the floor are what the floor leaves out: the message and the payload are parsed and
-checked, the workspace's options read and held against the policy, names and hashes made, every answer is checked and
-translated by the generated client, time limits are set on each call, and a log line and a line of metrics are written. No one
+checked, the workspace's options read and held against the policy, names and hashes made, every answer is checked,
+time limits are set on each call, and a log line and a line of metrics are written. No one
 of these is large; the connections themselves cost a few hundredths of a millisecond more than the floor's.
 `;
 }

@@ -3,17 +3,19 @@ import type { V1Job } from '@kubernetes/client-node';
 import { ANNOTATION } from '../domain/job-manifest.ts';
 import { verdictText } from '../domain/recorded-verdict.ts';
 import type { ApiAnswer, JobStore, PatchAnswer } from '../ports.ts';
+import { isObjectOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, read } from './kubernetes-api.ts';
+import type { SendJson } from './kubernetes-send.ts';
 
 /** Only the metadata of an object, so that a payload does not travel when its owner is asked for. */
 export const METADATA_ONLY_TYPE = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 
 /** The calls as they are sent. */
 export interface JobApi {
-  list(labelSelector: string): Promise<ApiAnswer<{ readonly items: readonly V1Job[] }>>;
-  get(name: string): Promise<ApiAnswer<V1Job>>;
-  /** A merge patch. */
-  patch(name: string, body: object): Promise<ApiAnswer<unknown>>;
+  /** Path of the Jobs; see {@link pathsIn}. */
+  readonly path: string;
+  readonly send: SendJson;
+  readonly list: (labelSelector: string) => Promise<ApiAnswer<{ readonly items: readonly V1Job[] }>>;
 }
 
 /** Calls about Jobs. */
@@ -23,18 +25,18 @@ export interface JobCalls extends Pick<JobStore, 'listJobs' | 'getJob' | 'stopJo
 }
 
 /** Creates the calls about the Jobs of one namespace. RBAC in it: jobs get, list, patch. */
-export function createJobCalls(api: JobApi): JobCalls {
+export function createJobCalls({ path, send, list }: JobApi): JobCalls {
   const calls: JobCalls = {
     // RBAC: list jobs
-    listJobs: async (labelSelector) => read(await api.list(labelSelector), 'list of Jobs').items,
+    listJobs: async (labelSelector) => read(await list(labelSelector), 'list of Jobs').items,
     // RBAC: get jobs
     async getJob(name) {
-      const answer = await api.get(name);
+      const answer = holding(await send({ method: 'GET', path: `${path}/${name}` }), isObjectOf<V1Job>, 'Job');
       return isNotFound(answer, 'jobs') ? 'notFound' : read(answer, `Job ${name}`);
     },
     // RBAC: patch jobs
     async patchJob(name, body) {
-      const answer = await api.patch(name, body);
+      const answer = await send({ method: 'PATCH', path: `${path}/${name}`, body });
       if (answer.kind === 'refused' && answer.refusal.status === 409) return 'conflict';
       if (isNotFound(answer, 'jobs')) return 'notFound';
       if (isForbidden(answer)) return 'forbidden';
@@ -47,4 +49,26 @@ export function createJobCalls(api: JobApi): JobCalls {
     },
   };
   return calls;
+}
+
+/** Paths of a namespace's objects. */
+export function pathsIn(namespace: string): Readonly<Record<'jobs' | 'pods' | 'events' | 'secrets', string>> {
+  const core = `/api/v1/namespaces/${namespace}`;
+  return {
+    jobs: `/apis/batch/v1/namespaces/${namespace}/jobs`,
+    pods: `${core}/pods`,
+    events: `${core}/events`,
+    secrets: `${core}/secrets`,
+  };
+}
+
+/** An answer with what it should hold. A proxy may answer anything with status 200. */
+export function holding<T>(
+  answer: ApiAnswer<unknown>,
+  isIt: (object: unknown, kind: string) => object is T,
+  kind: string,
+): ApiAnswer<T> {
+  if (answer.kind !== 'ok') return answer;
+  const { object } = answer;
+  return isIt(object, kind) ? { kind: 'ok', object } : { kind: 'noAnswer' };
 }

@@ -1,11 +1,10 @@
 // Jobs and payload Secrets, as dispatch needs them.
-import { setHeaderOptions } from '@kubernetes/client-node';
+import type { V1Job, V1Secret } from '@kubernetes/client-node';
 import type { JobStore } from '../ports.ts';
+import { isListOf, isMade, ownershipOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
-import { createGeneratedCalls } from './kubernetes-generated.ts';
-import { createJobCalls, METADATA_ONLY_TYPE } from './kubernetes-job-calls.ts';
-
-const METADATA_ONLY = setHeaderOptions('Accept', METADATA_ONLY_TYPE);
+import { createJobCalls, holding, METADATA_ONLY_TYPE, pathsIn } from './kubernetes-job-calls.ts';
+import { createKubernetesSend } from './kubernetes-send.ts';
 
 /**
  * Creates the store of one namespace.
@@ -13,27 +12,32 @@ const METADATA_ONLY = setHeaderOptions('Accept', METADATA_ONLY_TYPE);
  * RBAC in the namespace: jobs create, get, list, patch; secrets create, get.
  */
 export function createKubernetesJobs(options: KubernetesApiOptions): JobStore {
-  const { namespace } = options;
-  const call = createGeneratedCalls(options);
+  const { send } = createKubernetesSend(options);
+  const { jobs, secrets } = pathsIn(options.namespace);
   const { listJobs, getJob, stopJob, patchJob } = createJobCalls({
-    list: (labelSelector) => call(({ batch }) => batch.listNamespacedJob({ namespace, labelSelector })),
-    get: (name) => call(({ batch }) => batch.readNamespacedJob({ namespace, name })),
-    patch: (name, body) => call(({ batch }) => batch.patchNamespacedJob({ namespace, name, body })),
+    path: jobs,
+    send,
+    // One step's Jobs are few: no need for pages.
+    list: async (labelSelector) => {
+      const path = `${jobs}?labelSelector=${encodeURIComponent(labelSelector)}`;
+      return holding(await send({ method: 'GET', path }), isListOf<V1Job>, 'Job');
+    },
   });
   return {
     listJobs,
     getJob,
     stopJob,
     // RBAC: create jobs
-    createJob: (body) => call(({ batch }) => batch.createNamespacedJob({ namespace, body })),
+    createJob: async (body) => holding(await send({ method: 'POST', path: jobs, body }), isMade<V1Job>, 'Job'),
     // RBAC: create secrets
-    createSecret: (body) => call(({ core }) => core.createNamespacedSecret({ namespace, body })),
+    createSecret: async (body) =>
+      holding(await send({ method: 'POST', path: secrets, body }), isMade<V1Secret>, 'Secret'),
     // RBAC: get secrets
     async getSecretOwners(name) {
-      const answer = await call(({ core }) => core.readNamespacedSecret({ namespace, name }, METADATA_ONLY));
+      const answer = await send({ method: 'GET', path: `${secrets}/${name}`, accept: METADATA_ONLY_TYPE });
       if (isNotFound(answer, 'secrets')) return 'notFound';
       if (isForbidden(answer)) return 'forbidden';
-      return (read(answer, `Secret ${name}`).metadata?.ownerReferences ?? []).map(({ uid }) => uid);
+      return ownershipOf(read(answer, `Secret ${name}`))?.owners ?? [];
     },
     resumeJob: (name, resourceVersion) => patchJob(name, { metadata: { resourceVersion }, spec: { suspend: false } }),
   };

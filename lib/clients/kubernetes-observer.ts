@@ -2,9 +2,9 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { type EpochMs, epochMs } from '../domain/time.ts';
 import type { ApiAnswer, ObservedCluster } from '../ports.ts';
-import { isObjectOf, isPageOf } from '../schemas/kubernetes-object.ts';
+import { isPageOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
-import { createJobCalls } from './kubernetes-job-calls.ts';
+import { createJobCalls, pathsIn } from './kubernetes-job-calls.ts';
 import { createKubernetesJson, type KubernetesJson } from './kubernetes-json.ts';
 
 /** An observer, and the connection that it has with the cluster. */
@@ -32,9 +32,9 @@ export function createObserverWithJson(options: KubernetesApiOptions): Kubernete
   const json = createKubernetesJson({ ...options, onServerTime });
   const { jobs, pods, events } = pathsIn(namespace);
   const { listJobs, getJob, stopJob, patchJob } = createJobCalls({
+    path: jobs,
+    send: json.send,
     list: (labelSelector) => json.list<V1Job>({ kind: 'Job', path: jobs }, labelSelector),
-    get: async (name) => ofKind<V1Job>(await json.send({ method: 'GET', path: `${jobs}/${name}` }), 'Job'),
-    patch: (name, body) => json.send({ method: 'PATCH', path: `${jobs}/${name}`, body }),
   });
   const observer: ObservedCluster = {
     serverNow: () => epochMs(now() + skewMs),
@@ -74,26 +74,9 @@ export function createObserverWithJson(options: KubernetesApiOptions): Kubernete
   return { observer, json };
 }
 
-/** Paths of a namespace's objects. */
-export function pathsIn(namespace: string): Readonly<Record<'jobs' | 'pods' | 'events' | 'secrets', string>> {
-  const core = `/api/v1/namespaces/${namespace}`;
-  return {
-    jobs: `/apis/batch/v1/namespaces/${namespace}/jobs`,
-    pods: `${core}/pods`,
-    events: `${core}/events`,
-    secrets: `${core}/secrets`,
-  };
-}
-
 /** What belongs to one Job is little, and its evidence is in all of it. */
 async function wholeList<T>(json: KubernetesJson, kind: string, path: string): Promise<ApiAnswer<readonly T[]>> {
   const answer = await json.send({ method: 'GET', path });
   if (answer.kind !== 'ok') return answer;
   return isPageOf<T>(answer.object, kind) ? { kind: 'ok', object: answer.object.items } : { kind: 'noAnswer' };
-}
-
-/** A proxy may answer anything with status 200. */
-function ofKind<T>(answer: ApiAnswer<unknown>, kind: string): ApiAnswer<T> {
-  if (answer.kind !== 'ok') return answer;
-  return isObjectOf<T>(answer.object, kind) ? { kind: 'ok', object: answer.object } : { kind: 'noAnswer' };
 }

@@ -3,9 +3,9 @@ import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import type { ReconciledCluster } from '../ports.ts';
 import { ownershipOf } from '../schemas/kubernetes-object.ts';
 import { isForbidden, isNotFound, type KubernetesApiOptions, read } from './kubernetes-api.ts';
-import { METADATA_ONLY_TYPE } from './kubernetes-job-calls.ts';
+import { METADATA_ONLY_TYPE, pathsIn } from './kubernetes-job-calls.ts';
 import type { Resource } from './kubernetes-json.ts';
-import { createObserverWithJson, pathsIn } from './kubernetes-observer.ts';
+import { createObserverWithJson } from './kubernetes-observer.ts';
 import { openWatch } from './kubernetes-watch.ts';
 
 /**

@@ -77,7 +77,7 @@ export const clusterEntries: {
     v.pipe(
       text,
       v.regex(/^https:\/\/[^\s/?#]+\/?$/, 'must begin with https:// and have no path'),
-      // The generated client puts its paths right behind it, and they begin with a slash.
+      // Paths are put right behind it, and they begin with a slash.
       v.transform((value) => value.replace(/\/$/, '')),
     ),
   ),

@@ -1,10 +1,16 @@
-// What the Kubernetes API answers when it does it, where the generated client does not read it.
+// What the Kubernetes API answers when it does it.
 import * as v from 'valibot';
 
 /** What each object says of itself. */
 interface Identified {
   readonly kind: string;
   readonly metadata: { readonly resourceVersion: string };
+}
+
+/** What each object has from its beginning. */
+interface Made {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly uid: string };
 }
 
 /** A page of a list. */
@@ -22,11 +28,15 @@ export interface WatchLine {
 
 const identifiedSchema = v.object({ kind: v.string(), metadata: v.object({ resourceVersion: v.string() }) });
 
+const madeSchema = v.object({ kind: v.string(), metadata: v.object({ name: v.string(), uid: v.string() }) });
+
 const pageSchema = v.object({
   kind: v.string(),
   metadata: v.object({ resourceVersion: v.string(), continue: v.optional(v.string()) }),
   items: v.array(v.unknown()),
 });
+
+const listSchema = v.object({ kind: v.string(), items: v.array(v.unknown()) });
 
 const ownedSchema = v.object({
   metadata: v.object({ uid: v.string(), ownerReferences: v.optional(v.array(v.object({ uid: v.string() })), []) }),
@@ -38,9 +48,17 @@ const lineSchema = v.object({ type: v.string(), object: v.object({}) });
 export const isObjectOf = <T>(value: unknown, kind: string): value is T & Identified =>
   v.is(identifiedSchema, value) && value.kind === kind;
 
+/** Whether this is an object of this kind that was made just now; one of a dry run has no version. */
+export const isMade = <T>(value: unknown, kind: string): value is T & Made =>
+  v.is(madeSchema, value) && value.kind === kind;
+
 /** Whether this is a page of a list of objects of this kind. */
 export const isPageOf = <T>(value: unknown, kind: string): value is ListPage<T> =>
   v.is(pageSchema, value) && value.kind === `${kind}List`;
+
+/** Whether this is a list of objects of this kind, whatever its version. */
+export const isListOf = <T>(value: unknown, kind: string): value is Pick<ListPage<T>, 'kind' | 'items'> =>
+  v.is(listSchema, value) && value.kind === `${kind}List`;
 
 /** Whether this is a line of a watch. */
 export const isWatchLine = (value: unknown): value is WatchLine => v.is(lineSchema, value);

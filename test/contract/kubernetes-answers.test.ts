@@ -90,19 +90,12 @@ describe('a recorded answer to a create', () => {
     expect(creates.length).toBeGreaterThanOrEqual(30);
   });
 
-  test.each(creates.filter(({ status }) => status >= 400 && status !== 401))(
+  test.each(creates.filter(({ status }) => status >= 400))(
     'that refuses it is given back as it was said ($file)',
     async (one) => {
       const store = answering(one);
       expect(await store.createJob(job)).toEqual(refused(refusalIn(one)));
       expect(await store.createSecret(secret)).toEqual(refused(refusalIn(one)));
-    },
-  );
-
-  test.each(creates.filter(({ status }) => status === 401))(
-    'that knows no user has nothing more to say ($file)',
-    async (one) => {
-      expect(await answering(one).createJob(job)).toEqual(refused({ status: 401, message: '', causes: [] }));
     },
   );
 

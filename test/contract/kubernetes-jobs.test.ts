@@ -37,7 +37,10 @@ const replyOf = (file: string): Reply => {
   return { status, headers: lasting, body: typeof body === 'string' ? body : Object(body) };
 };
 const created = (): Reply => replyOf('201-create');
-const emptyList: Reply = { status: 200, body: { apiVersion: 'batch/v1', kind: 'JobList', metadata: {}, items: [] } };
+const emptyList: Reply = {
+  status: 200,
+  body: { apiVersion: 'batch/v1', kind: 'JobList', metadata: {}, items: [] },
+};
 
 const job = kubernetesJob();
 const secret = buildPayloadSecret(job, { name: 'job-17', uid: 'uid-17' }, payload());
@@ -114,7 +117,7 @@ describe('a request', () => {
       body: {
         apiVersion: 'meta.k8s.io/v1',
         kind: 'PartialObjectMetadata',
-        metadata: { name: 'job-17', ownerReferences: [{ uid: 'uid-17' }, { uid: 'uid-18' }] },
+        metadata: { name: 'job-17', uid: 'uid-of-it', ownerReferences: [{ uid: 'uid-17' }, { uid: 'uid-18' }] },
       },
     }));
     expect(await bench.store.getSecretOwners('job-17')).toEqual(['uid-17', 'uid-18']);
@@ -244,6 +247,19 @@ describe('a request without an answer', () => {
       await refusedWith(store.stopJob('job-17', '1', recordedVerdict())),
     ]).toEqual(
       ['list of Jobs', 'Job job-17', 'Secret job-17', 'Job job-17'].map((what) => ({
+        code: 'clusterUnavailable',
+        message: `The Kubernetes API gave no answer about ${what}.`,
+      })),
+    );
+  });
+
+  test('is one that shows another kind of object', async () => {
+    const metadata = { name: 'job-17', uid: 'uid-17', resourceVersion: '1' };
+    const { store } = await start(() => ({ status: 201, body: { kind: 'Pod', metadata, items: [] } }));
+    expect(await store.createJob(job)).toEqual({ kind: 'noAnswer' });
+    expect(await store.createSecret(secret)).toEqual({ kind: 'noAnswer' });
+    expect([await refusedWith(store.listJobs('a=b')), await refusedWith(store.getJob('job-17'))]).toEqual(
+      ['list of Jobs', 'Job job-17'].map((what) => ({
         code: 'clusterUnavailable',
         message: `The Kubernetes API gave no answer about ${what}.`,
       })),

@@ -1,11 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BUDGET_BYTES, buildFunctions, overBudget } from '../../tools/build.ts';
 import type { BundleFile } from '../../tools/bundle/bundle-function.ts';
-import { trimKubernetesClient, whatIsUsed } from '../../tools/bundle/kubernetes-client.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const FUNCTIONS = readdirSync(path.join(ROOT, 'functions')).map((file) => path.basename(file, '.ts'));
@@ -81,119 +79,6 @@ describe('what the build says about sizes', () => {
     expect(faultsOf('intake', 1)).toEqual(['functions/intake.ts has no size in tools/bundle/sizes.json']);
   });
 });
-
-describe('the trimmed client-node', () => {
-  const calls = ['batch.createNamespacedJob(x); batch.listNamespacedJob(x); core.createNamespacedSecret(x);'];
-
-  test('keeps the methods that are called and the models that translate anything in them', () => {
-    const { methods, models } = whatIsUsed(ROOT, calls);
-
-    expect([...methods].sort()).toEqual(['createNamespacedJob', 'createNamespacedSecret', 'listNamespacedJob']);
-    expect([...models].sort()).toEqual([
-      'V1Job',
-      'V1JobCondition',
-      'V1JobList',
-      'V1JobStatus',
-      'V1ManagedFieldsEntry',
-      'V1ObjectMeta',
-      'V1Secret',
-    ]);
-  });
-
-  test('reads and writes a recorded Job exactly as the whole one does', async () => {
-    const recorded: { response: { body: unknown } } = JSON.parse(
-      readFileSync(path.join(ROOT, 'test/fixtures/kubernetes/api/201-create.json'), 'utf8'),
-    );
-    const finished = structuredClone(recorded.response.body) as Record<string, unknown>;
-    finished['status'] = {
-      startTime: '2026-11-23T19:35:01Z',
-      conditions: [{ type: 'Complete', status: 'True', lastTransitionTime: '2026-11-23T19:35:04Z' }],
-    };
-    const [whole, trimmed] = [await serializer([]), await serializer([...trimKubernetesClient(ROOT, calls)])];
-
-    const jobs = [recorded.response.body, finished];
-    const read = jobs.map((job) => trimmed.deserialize(job, 'V1Job', ''));
-    const readByWhole = jobs.map((job) => whole.deserialize(job, 'V1Job', ''));
-    expect(asJson(read)).toEqual(asJson(readByWhole));
-    expect(asJson(read.map((job) => trimmed.serialize(job, 'V1Job', '')))).toEqual(
-      asJson(readByWhole.map((job) => whole.serialize(job, 'V1Job', ''))),
-    );
-    expect(read.map((job) => Reflect.get(Object(Reflect.get(Object(job), 'metadata')), 'creationTimestamp'))).toEqual([
-      new Date('2026-11-23T19:35:01Z'),
-      new Date('2026-11-23T19:35:01Z'),
-    ]);
-  });
-
-  test('fails the build when a method does not exist', () => {
-    expect(() => whatIsUsed(ROOT, ['batch.createNamespacedJobs(x)'])).toThrow(
-      'client-node has no method createNamespacedJobs, or its layout has changed',
-    );
-  });
-
-  test('fails the build when its patterns match nothing', async () => {
-    const plugins = [...trimKubernetesClient(ROOT, calls)];
-    const built = build({
-      stdin: { contents: 'export const x = 1;' },
-      bundle: true,
-      write: false,
-      logLevel: 'silent',
-      plugins,
-    });
-
-    expect(await faultsOf(built)).toEqual([
-      expect.stringMatching(/^keep-exports: no file matches/),
-      expect.stringMatching(/^keep-models: no file matches/),
-      expect.stringMatching(/^keep-methods: no file matches/),
-      'no method of client-node has code any more for one status of success: what follows for all of them is the same',
-      'no method of client-node has code any more for a second sign-in: ours is the default one',
-      'no method of client-node has code any more for middleware: lib/clients gives none',
-      expect.stringMatching(/^trim-requests: .*http\.js is not met$/),
-      expect.stringMatching(/^trim-requests: .*servers\.js is not met$/),
-      'client-node has no default transport any more',
-    ]);
-  });
-});
-
-/** The texts of the errors that a build failed with. */
-async function faultsOf(built: Promise<unknown>): Promise<readonly string[]> {
-  const error: unknown = await built.catch((failure: unknown) => failure);
-  const errors: readonly { readonly text: string }[] = Reflect.get(Object(error), 'errors');
-  return errors.map(({ text }) => text);
-}
-
-interface Serializer {
-  serialize(data: unknown, type: string, format: string): unknown;
-  deserialize(data: unknown, type: string, format: string): unknown;
-}
-
-/** client-node's (de)serialiser, bundled with these plugins. */
-async function serializer(plugins: ReturnType<typeof trimKubernetesClient> | []): Promise<Serializer> {
-  const contents = `
-    import { BatchV1Api, CoreV1Api } from '@kubernetes/client-node';
-    import { ObjectSerializer } from './node_modules/@kubernetes/client-node/dist/gen/models/ObjectSerializer.js';
-    export { BatchV1Api, CoreV1Api, ObjectSerializer };`;
-  const built = await build({
-    stdin: { contents, resolveDir: ROOT },
-    bundle: true,
-    write: false,
-    format: 'cjs',
-    platform: 'node',
-    logLevel: 'silent',
-    mainFields: ['module', 'main'],
-    plugins: [...plugins],
-  });
-  const module: { exports: { ObjectSerializer?: Serializer } } = { exports: {} };
-  const { createRequire } = await import('node:module');
-  new Function('module', 'exports', 'require', built.outputFiles[0]?.text ?? '')(
-    module,
-    module.exports,
-    createRequire(import.meta.url),
-  );
-  if (!module.exports.ObjectSerializer) throw new Error('the bundle does not export the serialiser');
-  return module.exports.ObjectSerializer;
-}
-
-const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 /** Names of Node's own modules that a bundle should not load, as far as it did. */
 function modulesAfterLoading(name: string): readonly string[] {

@@ -94,7 +94,7 @@ const ROOMS: Readonly<Record<Room, Partial<Record<Room, Rule>>>> = {
 
 /** What clients share, so that they may import it as values: connections, and what there is to say about AWS errors. */
 const SHARED_BY_CLIENTS =
-  /^lib\/clients\/(keep-alive-http|stream-http|kubernetes-(?:http|api|generated|job-calls|json|watch|observer)|terrakube-http|aws-fault)\.ts$/;
+  /^lib\/clients\/(keep-alive-http|stream-http|kubernetes-(?:api|send|job-calls|json|watch|observer)|terrakube-http|aws-fault)\.ts$/;
 
 /** The one client that is made of others: address, token and role are one sign-in. */
 const MADE_OF_CLIENTS = 'lib/clients/eks-sign-in.ts';
@@ -104,7 +104,7 @@ const PACKAGES: readonly (readonly [file: RegExp, packages: Readonly<Record<stri
   [/^lib\/domain\/(job-name|dispatch-request)\.ts$/, { 'node:crypto': VALUES }],
   [/^lib\/(domain|flows)\/|^lib\/ports\.ts$/, { '@kubernetes/client-node': TYPES }],
   [/^lib\/clients\/aws\//, { '@aws-sdk/*': VALUES }],
-  [/^lib\/clients\/kubernetes-/, { '@kubernetes/client-node': VALUES }],
+  [/^lib\/clients\/kubernetes-/, { '@kubernetes/client-node': TYPES }],
   [/^lib\/clients\/dispatch-token\.ts$/, { jose: VALUES }],
   [/^lib\/clients\/eks-token\.ts$/, { '@smithy/*': VALUES }],
   [/^lib\/clients\//, { 'node:*': VALUES }],

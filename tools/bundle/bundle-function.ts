@@ -6,7 +6,6 @@ import { deflateRawSync } from 'node:zlib';
 import { type BuildOptions, type BuildResult, build } from 'esbuild';
 import { awsInSecondFile, trimSigner, withoutUnreachedModules } from './aws-sdk.ts';
 import { type CompressedFile, compress } from './compress.ts';
-import { trimKubernetesClient } from './kubernetes-client.ts';
 import { withoutPageTexts } from './page-texts.ts';
 import { trimPowertoolsLogger } from './powertools-logger.ts';
 
@@ -28,9 +27,6 @@ export async function bundleFunction(root: string, name: string): Promise<readon
   const folder = path.join(root, 'dist', name);
   const awsModules = new Set<string>();
   const door = readFileSync(path.join(root, 'functions', `${name}.ts`), 'utf8');
-  const clients = kubernetesClients(root, door);
-  // Types cost nothing; only whoever imports a class has the generated API in its bundle.
-  const hasGenerated = clients.some((text) => /^import \{[^}]*\} from '@kubernetes\/client-node'/m.test(text));
   const hasClients = /from '.*\/aws\//.test(door);
   const main = await build({
     ...common(root),
@@ -42,7 +38,6 @@ export async function bundleFunction(root: string, name: string): Promise<readon
       trimPowertoolsLogger(root),
       ...(hasClients ? [] : [trimSigner(root)]),
       withoutPageTexts(),
-      ...(hasGenerated ? trimKubernetesClient(root, clients) : []),
     ],
   });
   // The second file is read by few invocations, and takes longer to compress than all the rest of the build.
@@ -96,19 +91,6 @@ const common = (root: string) =>
     metafile: true,
     write: false,
   }) as const satisfies BuildOptions;
-
-/** Texts of the clients that a door reaches and that call the generated API; another door's methods stay out of its bundle. */
-function kubernetesClients(root: string, door: string): readonly string[] {
-  const found = new Map<string, string>();
-  const queue = [...door.matchAll(/\/(kubernetes-[\w-]+\.ts)'/g)].map(([, file]) => file ?? '');
-  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-    if (found.has(file)) continue;
-    const text = readFileSync(path.join(root, 'lib', 'clients', file), 'utf8');
-    found.set(file, text);
-    queue.push(...[...text.matchAll(/'\.\/(kubernetes-[\w-]+\.ts)'/g)].map(([, next]) => next ?? ''));
-  }
-  return [...found.values()];
-}
 
 /**
  * Writes a bundle, and its source map outside of what goes into the zip: a map helps to read a stack trace offline, and

@@ -1,20 +1,13 @@
-// The transport under @kubernetes/client-node's generated API. Its own one makes a TLS handshake for every call and brings
-// undici along; see docs/adr/0003.
+// The transport under client-node's generated API, for local programs and tests: its own one makes a TLS handshake for
+// every call. Functions send JSON instead; see docs/adr/0013.
 import { ResponseContext, wrapHttpLibrary } from '@kubernetes/client-node';
-import { type EpochMs, parseIsoTime } from '../domain/time.ts';
-import { createKeepAliveHttp, type KeepAliveHttpOptions } from './keep-alive-http.ts';
+import { createKeepAliveHttp, type KeepAliveHttpOptions } from '../lib/clients/keep-alive-http.ts';
 
 /** What `createConfiguration` takes as `httpApi`. */
 export type KubernetesHttp = ReturnType<typeof wrapHttpLibrary>;
 
-/** Options of {@link createKubernetesHttp}. */
-export interface KubernetesHttpOptions extends KeepAliveHttpOptions {
-  /** Told the `Date` of each answer: ages in the cluster are counted by its own clock. */
-  readonly onServerTime?: (serverTime: EpochMs) => void;
-}
-
 /** Creates the transport of one cluster. Its errors are those of node:https, with their `code`. */
-export function createKubernetesHttp({ onServerTime, ...options }: KubernetesHttpOptions): KubernetesHttp {
+export function createKubernetesHttp(options: KeepAliveHttpOptions): KubernetesHttp {
   const send = createKeepAliveHttp(options);
   return wrapHttpLibrary({
     async send(context) {
@@ -30,8 +23,6 @@ export function createKubernetesHttp({ onServerTime, ...options }: KubernetesHtt
         headers: { ...context.getHeaders(), ...type },
         ...(body === undefined ? {} : { body }),
       });
-      const serverTime = parseIsoTime(reply.headers['date'] ?? '');
-      if (serverTime !== undefined) onServerTime?.(serverTime);
       return new ResponseContext(reply.status, reply.headers, {
         text: () => Promise.resolve(reply.body.toString('utf8')),
         binary: () => Promise.resolve(reply.body),
