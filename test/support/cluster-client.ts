@@ -75,7 +75,7 @@ export function createClusterClient(address: ClusterAddress): ClusterClient {
       const { statusCode: status = 0, headers } = response;
       const text = await textOf(response);
       const isJson = headers['content-type']?.startsWith('application/json') ?? false;
-      return { status, headers, body: isJson ? JSON.parse(text) : text };
+      return { status, headers, body: isJson && text !== '' ? JSON.parse(text) : text };
     },
     watch: async (path) => follow(await open('GET', path, {})),
     close: () => agent.destroy(),
