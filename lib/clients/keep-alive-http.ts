@@ -47,15 +47,15 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
   };
   const dropIdle = (): void => Object.values(agents).forEach(dropIdleSockets);
   let usedAtMs = now();
+  const placeOf = createPlaces();
   const once = (call: HttpCall): Promise<HttpReply> => {
-    // Node parses the whole of it anyway.
-    return call.url.startsWith('http:')
-      ? exchange(call, timeoutMs * 2, (onReply) =>
-          http.request(call.url, { ...options(call, timeoutMs), agent: agents['http:'] }, onReply),
-        )
-      : exchange(call, timeoutMs * 2, (onReply) =>
-          https.request(call.url, { ...options(call, timeoutMs), agent: agents['https:'] }, onReply),
-        );
+    const { isPlain, host, port, path } = placeOf(call.url);
+    const options = { host, port, path, ...optionsOf(call, timeoutMs) };
+    return exchange(call, timeoutMs * 2, (onReply) =>
+      isPlain
+        ? http.request({ ...options, agent: agents['http:'] }, onReply)
+        : https.request({ ...options, agent: agents['https:'] }, onReply),
+    );
   };
   return async (call) => {
     if (now() - usedAtMs > MAX_IDLE_MS) dropIdle();
@@ -85,7 +85,32 @@ function dropIdleSockets(agent: http.Agent): void {
   for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
-function options({ method, headers, body }: HttpCall, timeout: number): http.RequestOptions {
+interface Place {
+  readonly isPlain: boolean;
+  readonly host: string;
+  readonly port: string;
+  readonly path: string;
+}
+
+/** What a URL holds only in its encoded form. */
+const NOT_ENCODED = /[^!-~]/;
+
+/** Takes URLs apart. A sender has one server, and to parse its URL again for every call is a tenth of what a call costs. */
+function createPlaces(): (url: string) => Place {
+  let known: (Place & { readonly origin: string }) | undefined;
+  return (url) => {
+    const slash = url.indexOf('/', url.indexOf('//') + 2);
+    const origin = url.slice(0, slash);
+    if (slash > 0 && known?.origin === origin && !NOT_ENCODED.test(url)) return { ...known, path: url.slice(slash) };
+    const { protocol, hostname, port, pathname, search } = new URL(url);
+    // Brackets belong to an IPv6 address in a URL only.
+    const host = hostname.replace(/^\[|\]$/g, '');
+    known = { origin, isPlain: protocol === 'http:', host, port, path: pathname + search };
+    return known;
+  };
+}
+
+function optionsOf({ method, headers, body }: HttpCall, timeout: number): http.RequestOptions {
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
   return { method, timeout, headers: { ...headers, ...length } };
 }

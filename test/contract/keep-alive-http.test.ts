@@ -200,6 +200,25 @@ describe.each(['http', 'https'] as const)('a sender over %s', (protocol) => {
     expect(server.seen).toHaveLength(1);
   });
 
+  test('encodes in a path what a URL cannot hold, and leaves alone what is encoded', async () => {
+    const server = await start(protocol);
+    const { send } = createSender();
+    const sent: string[] = [];
+    for (const path of ['', '/a%20b?c=%5B1%5D', '/ü ber?d=é', '', '//e?f=[1]']) {
+      sent.push((await send(get(server, path))).body.toString());
+    }
+    expect(sent).toEqual(
+      ['/', '/a%20b?c=%5B1%5D', '/%C3%BC%20ber?d=%C3%A9', '/', '//e?f=[1]'].map((path) => `answer to ${path}`),
+    );
+  });
+
+  test('goes to another server when the URL says so', async () => {
+    const [one, other] = [await start(protocol), await start(protocol)];
+    const { send } = createSender();
+    for (const server of [one, other, one]) await send(get(server, '/a'));
+    expect([one.seen.length, other.seen.length]).toEqual([2, 1]);
+  });
+
   test('sends text in UTF-8 with its length in bytes', async () => {
     const server = await start(protocol);
     const body = '{"what":"Grüße, 日本 🙂"}';
