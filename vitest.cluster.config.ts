@@ -21,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/cluster/**/*.test.ts'],
           exclude: stack,
           globalSetup: ['test/cluster/support/start-control-plane.ts'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },

@@ -28,7 +28,7 @@ export interface Context {
 }
 
 /** A real job controller gathers changes for a second, and a busy machine takes its time. */
-const patienceMs = 10_000;
+const patienceMs = 25_000;
 
 /** The context of a running cluster. */
 export function contextOf(cluster: ClusterUnderTest, client: ClusterClient): Context {
