@@ -3,6 +3,7 @@
 // used again, and one that turns out to be dead is replaced once.
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 
 /** Options of {@link createKeepAliveHttp}. */
 export interface KeepAliveHttpOptions {
@@ -49,10 +50,9 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
   let usedAtMs = now();
   const placeOf = createPlaces();
   const once = (call: HttpCall): Promise<HttpReply> => {
-    const { isPlain, host, port, path } = placeOf(call.url);
-    const options = { host, port, path, ...optionsOf(call, timeoutMs) };
+    const options = { ...placeOf(call.url), ...optionsOf(call, timeoutMs) };
     return exchange(call, timeoutMs * 2, (onReply) =>
-      isPlain
+      options.protocol === 'http:'
         ? http.request({ ...options, agent: agents['http:'] }, onReply)
         : https.request({ ...options, agent: agents['https:'] }, onReply),
     );
@@ -85,27 +85,21 @@ function dropIdleSockets(agent: http.Agent): void {
   for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
-interface Place {
-  readonly isPlain: boolean;
-  readonly host: string;
-  readonly port: string;
-  readonly path: string;
-}
-
 /** What a URL holds only in its encoded form. */
 const NOT_ENCODED = /[^!-~]/;
 
 /** Takes URLs apart. A sender has one server, and to parse its URL again for every call is a tenth of what a call costs. */
-function createPlaces(): (url: string) => Place {
-  let known: (Place & { readonly origin: string }) | undefined;
+function createPlaces(): (url: string) => http.ClientRequestArgs {
+  let known: http.ClientRequestArgs | undefined;
+  let knownOrigin: string;
   return (url) => {
-    const slash = url.indexOf('/', url.indexOf('//') + 2);
+    const slash = url.indexOf('/', 8);
     const origin = url.slice(0, slash);
-    if (slash > 0 && known?.origin === origin && !NOT_ENCODED.test(url)) return { ...known, path: url.slice(slash) };
-    const { protocol, hostname, port, pathname, search } = new URL(url);
-    // Brackets belong to an IPv6 address in a URL only.
-    const host = hostname.replace(/^\[|\]$/g, '');
-    known = { origin, isPlain: protocol === 'http:', host, port, path: pathname + search };
+    if (known && slash > 0 && knownOrigin === origin && !NOT_ENCODED.test(url))
+      return { ...known, path: url.slice(slash) };
+    const { protocol, hostname, port, path } = urlToHttpOptions(new URL(url));
+    knownOrigin = origin;
+    known = { protocol, hostname, port, path };
     return known;
   };
 }

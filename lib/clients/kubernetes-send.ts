@@ -41,11 +41,11 @@ export const JSON_TYPE = 'application/json';
 
 /** Creates the connections of one cluster. */
 export function createKubernetesSend(options: KubernetesApiOptions): KubernetesSend {
-  const { now, onServerTime, timeoutMs } = options;
+  const { onServerTime } = options;
   const call = createKubernetesApi(options, ({ endpoint, caPem }) => ({
     endpoint,
     caPem,
-    sendHttp: createKeepAliveHttp({ caPem, now, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
+    sendHttp: createKeepAliveHttp({ ...options, caPem }),
   }));
   const hear: KubernetesSend['hear'] = ({ date = '' }) => {
     if (onServerTime === undefined) return;
