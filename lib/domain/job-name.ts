@@ -1,6 +1,6 @@
 // Names and labels. A name is derived from the request alone, never from a clock: a second delivery of the same step
 // meets the first one's Job as 409 AlreadyExists instead of starting a second executor.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
 
 /** Eight hex digits, or the `Installation` setting: tells the objects of several installations in one namespace apart. */
@@ -25,7 +25,7 @@ export const MANAGED_BY = 'terrakube-dispatcher';
 /** Version of this project, in {@link LABEL.version} of everything it creates. A test compares it with package.json. */
 export const DISPATCHER_VERSION = '0.1.0';
 
-const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
+const sha256 = (text: string): string => hash('sha256', text);
 
 /** The installation of a Terrakube API: the first 8 hex digits of SHA-256 of its URL without trailing slashes. */
 export const installationOf = (terrakubeApiUrl: string): Installation =>
@@ -96,8 +96,11 @@ export function stepSelector(ids: DispatchIds, installation: Installation): stri
 }
 
 /** The ids of the step that labels name; undefined for labels that are not ours, or that somebody has changed. */
-export function idsOfLabels(labels: Readonly<Record<string, string>> | undefined): DispatchIds | undefined {
-  const label = (key: string): string => labels?.[key] ?? '';
+export function idsOfLabels(labels: Readonly<Record<string, unknown>> | undefined): DispatchIds | undefined {
+  const label = (key: string): string => {
+    const value = labels?.[key];
+    return typeof value === 'string' ? value : '';
+  };
   const ids = {
     organizationId: label(LABEL.organization),
     workspaceId: label(LABEL.workspace),

@@ -84,7 +84,7 @@ export function jobOutcome(
   if (typeof job !== 'object' || job === null) return { kind: 'missing', hasPods: (readable ?? []).length > 0 };
   const sight = jobSight(job, readable, Array.isArray(events) ? events : []);
   const intent = recordedVerdict(job);
-  const always = { intent, start: startNumber(sight), type: sight.type, everStarted: everStarted(sight) };
+  const always = { intent, start: startNumber(job, sight.name), type: sight.type, everStarted: everStarted(sight) };
   return (
     endedOutcome(sight, always, now) ??
     stoppingOutcome(sight, always, now) ??
@@ -101,9 +101,9 @@ export function jobOutcome(
 type Known = Always & { readonly everStarted: EverStarted };
 
 /** The start number is only ours if the name is the one that the labels lead to. */
-function startNumber({ name, labels }: JobSight): number {
-  const ids = idsOfLabels(labels);
-  return ids ? (startOf(name, ids, labels[LABEL.installation] ?? '') ?? 0) : 0;
+function startNumber({ metadata }: V1Job, name: string): number {
+  const ids = idsOfLabels(metadata?.labels);
+  return ids ? (startOf(name, ids, metadata?.labels?.[LABEL.installation] ?? '') ?? 0) : 0;
 }
 
 function endedOutcome(job: JobSight, always: Known, now: EpochMs): JobOutcome | undefined {

@@ -79,7 +79,6 @@ export interface JobSight {
   readonly name: string;
   readonly namespace: string;
   readonly type: string;
-  readonly labels: Readonly<Record<string, string>>;
   /** How often the spec was written, our own stop not counted. */
   readonly generation: number;
   readonly createdAt: EpochMs | undefined;
@@ -108,13 +107,11 @@ export function jobSight(job: V1Job, pods: readonly V1Pod[] | undefined, events:
   const about = (of: string): readonly EventSight[] =>
     of === '' ? [] : seen.filter(({ aboutUid }) => aboutUid === of);
   const own = pods && list(pods).filter((pod) => uid !== '' && ownersOf(pod).includes(uid));
-  const labels = at(job, 'metadata', 'labels');
   const uncounted = at(job, 'status', 'uncountedTerminatedPods');
   return {
     name: text(at(job, 'metadata', 'name')),
     namespace: text(at(job, 'metadata', 'namespace')),
-    type: text(at(labels, LABEL.type)),
-    labels: Object.fromEntries(Object.values(LABEL).map((key) => [key, text(at(labels, key))])),
+    type: text(at(job, 'metadata', 'labels', LABEL.type)),
     // A stop sets the clock of the Job in the same patch that records its verdict.
     generation: count(at(job, 'metadata', 'generation')) - (recordedVerdict(job) === undefined ? 0 : 1),
     createdAt: timeOf(at(job, 'metadata', 'creationTimestamp')),
@@ -268,11 +265,11 @@ const newestFirst =
     return otherTime - time || (a < b ? -1 : Number(a > b));
   };
 
-const at = (value: unknown, ...path: readonly string[]): unknown =>
-  path.reduce<unknown>(
-    (part, key) => (typeof part === 'object' && part !== null ? Reflect.get(part, key) : undefined),
-    value,
-  );
+function at(value: unknown, ...path: readonly string[]): unknown {
+  let part = value;
+  for (const key of path) part = typeof part === 'object' && part !== null ? Reflect.get(part, key) : undefined;
+  return part;
+}
 
 /** A part that is there: an object, or a time as text. */
 const isSomething = (value: unknown): boolean =>

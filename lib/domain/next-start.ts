@@ -62,14 +62,28 @@ export function anotherDeliveryGotThrough(
 export const isOurs = (job: V1Job, installation: Installation): boolean =>
   job.metadata?.labels?.[LABEL.managedBy] === MANAGED_BY && job.metadata.labels[LABEL.installation] === installation;
 
-/**
- * The ids of the step that a Job of ours was made for. Undefined for a Job of others, and for one whose labels somebody has
- * changed: its name does not follow from them any more, and what they lead to is another step.
- */
-export function idsOfJob(job: V1Job, installation: Installation): DispatchIds | undefined {
-  const ids = isOurs(job, installation) ? idsOfLabels(job.metadata?.labels) : undefined;
-  return ids && startOf(job.metadata?.name ?? '', ids, installation) !== undefined ? ids : undefined;
+/** A Job of ours, with what its labels and its name say. */
+export interface OwnJob {
+  readonly job: V1Job;
+  /** The step that it was made for. */
+  readonly ids: DispatchIds;
+  /** 1, 2, 3 … */
+  readonly start: number;
 }
+
+/**
+ * Reads whose Job it is. Undefined for a Job of others, and for one whose labels somebody has changed: its name does not
+ * follow from them any more, and what they lead to is another step.
+ */
+export function ownJob(job: V1Job, installation: Installation): OwnJob | undefined {
+  const ids = isOurs(job, installation) ? idsOfLabels(job.metadata?.labels) : undefined;
+  const start = ids && startOf(job.metadata?.name ?? '', ids, installation);
+  return ids && start !== undefined ? { job, ids, start } : undefined;
+}
+
+/** Those that are ours. */
+export const ownJobs = (jobs: readonly V1Job[], installation: Installation): readonly OwnJob[] =>
+  jobs.flatMap((job) => ownJob(job, installation) ?? []);
 
 /** `Complete` and `Failed` are final, and only when they are True. */
 export const hasEnded = (job: V1Job): boolean =>

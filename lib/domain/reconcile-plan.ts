@@ -2,17 +2,17 @@
 // the order in which Jobs, pods and steps come does not matter. Lists may be seconds old: whoever acts looks again.
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { areDispatchIds, type DispatchIds, dispatchIds } from './dispatch-request.ts';
-import { type Installation, jobNameOfPod, LABEL } from './job-name.ts';
+import { jobNameOfPod, LABEL } from './job-name.ts';
 import { jobOutcome } from './job-outcome.ts';
-import { hasEnded, idsOfJob } from './next-start.ts';
+import { hasEnded, type OwnJob, ownJobs } from './next-start.ts';
 import { payloadLeft } from './payload-left.ts';
 import type { PlanAction, PlannedAction, PlanSettings, Target, Worlds } from './plan-types.ts';
 import { actionLeft, whyOf } from './reconcile-due.ts';
 import { invariantOf } from './reconcile-invariants.ts';
-import { isOfStep, stepFacts } from './step-facts.ts';
+import { stepFacts } from './step-facts.ts';
 import type { ListedTerrakubeJob, TerrakubeStep } from './terrakube-job.ts';
 import { elapsedMs } from './time.ts';
-import { verdict } from './verdict.ts';
+import { verdictOf } from './verdict.ts';
 import { caseOf } from './verdict-case.ts';
 import type { VerdictInput } from './verdict-types.ts';
 
@@ -27,28 +27,25 @@ export function planReconcile(
   about: PlanSettings,
   isWanted: (planned: PlannedAction) => boolean = () => true,
 ): readonly PlannedAction[] {
-  const jobs = ownedJobs(worlds.jobs, about.installation);
+  const jobs = ownJobs(worlds.jobs, about.installation);
   const pods = group(listed(worlds.pods), (pod) => jobNameOfPod(pod.metadata?.name ?? '') ?? '');
   const events = group(listed(worlds.events), ({ involvedObject: { name = '' } }) => jobNameOfPod(name) ?? name);
-  const byTerrakubeJob = group(
-    jobs.map(({ job }) => job),
-    terrakubeJobOf,
-  );
-  const ofJob = (jobId: string): readonly V1Job[] => byTerrakubeJob.get(jobId) ?? [];
+  const byTerrakubeJob = group(jobs, ({ ids }) => ids.jobId);
+  const ofJob = (jobId: string): readonly OwnJob[] => byTerrakubeJob.get(jobId) ?? [];
   const plan: PlannedAction[] = [];
   const take = (lines: readonly PlannedAction[]): void => {
     for (const planned of lines) if (isWanted(planned)) plan.push(planned);
   };
-  for (const owned of jobs) {
-    const name = owned.job.metadata?.name ?? '';
-    const own: Owned = {
-      ...owned,
+  for (const own of jobs) {
+    const name = own.job.metadata?.name ?? '';
+    const owned: Owned = {
+      own,
       name,
-      jobs: ofJob(owned.ids.jobId),
+      jobs: ofJob(own.ids.jobId),
       pods: worlds.pods === 'forbidden' ? 'forbidden' : (pods.get(name) ?? []),
       events: worlds.events === 'forbidden' ? 'forbidden' : (events.get(name) ?? []),
     };
-    take(planJob(own, worlds, about));
+    take(planJob(owned, worlds, about));
   }
   for (const job of worlds.terrakube.values()) {
     if (job !== 'notFound') take(planSteps(job, ofJob(job.id), { worlds, about }));
@@ -58,17 +55,17 @@ export function planReconcile(
 
 /** One Job with all that was read about it. */
 interface Owned {
+  readonly own: OwnJob;
   readonly name: string;
-  readonly job: V1Job;
-  readonly ids: DispatchIds;
   /** All Jobs of its Terrakube job. */
-  readonly jobs: readonly V1Job[];
+  readonly jobs: readonly OwnJob[];
   readonly pods: readonly V1Pod[] | 'forbidden';
   readonly events: readonly CoreV1Event[] | 'forbidden';
 }
 
 function planJob(owned: Owned, worlds: Worlds, about: PlanSettings): readonly PlannedAction[] {
-  const { job, ids, name } = owned;
+  const { own, name } = owned;
+  const { job, ids } = own;
   const { now } = worlds;
   const target: Target = { kind: 'job', name, ids };
   const terrakube = worlds.terrakube.get(ids.jobId);
@@ -81,7 +78,7 @@ function planJob(owned: Owned, worlds: Worlds, about: PlanSettings): readonly Pl
     ids,
     outcome: jobOutcome(job, owned.pods, owned.events, now),
     terrakube,
-    facts: stepFacts({ ...factsOf(ids, worlds), ...about, ids, job, jobs: owned.jobs, terrakube, now }),
+    facts: stepFacts({ ...factsOf(ids, worlds), ...about, ids, job: own, jobs: owned.jobs, terrakube, now }),
     settings: about.settings,
     now,
   };
@@ -90,13 +87,13 @@ function planJob(owned: Owned, worlds: Worlds, about: PlanSettings): readonly Pl
 
 function planSteps(
   terrakube: ListedTerrakubeJob,
-  jobs: readonly V1Job[],
+  jobs: readonly OwnJob[],
   { worlds, about }: { readonly worlds: Worlds; readonly about: PlanSettings },
 ): readonly PlannedAction[] {
   const { now } = worlds;
   return terrakube.steps.flatMap((step) => {
     const ids = stepIds(terrakube, step);
-    if (jobs.some((job) => isOfStep(job, ids)) || !areDispatchIds(ids)) return [];
+    if (jobs.some((job) => job.ids.stepId === ids.stepId) || !areDispatchIds(ids)) return [];
     const input: VerdictInput = {
       ids,
       outcome: { kind: 'missing', hasPods: false },
@@ -127,8 +124,8 @@ const factsOf = ({ jobId }: DispatchIds, { unchangedSince, now }: Worlds) => ({
 });
 
 function entry(target: Target, input: VerdictInput, job: V1Job | undefined): PlannedAction {
-  const taken = verdict(input);
   const seen = caseOf(input);
+  const taken = verdictOf(seen);
   const action = actionLeft(taken.action, seen, job?.metadata?.annotations);
   const isOver = job === undefined || hasEnded(job);
   const invariant = invariantOf(seen, taken);
@@ -136,13 +133,6 @@ function entry(target: Target, input: VerdictInput, job: V1Job | undefined): Pla
 }
 
 const PAYLOAD_WHY = 'its executor has ended, and nobody reads its payload any more';
-
-function ownedJobs(jobs: readonly V1Job[], installation: Installation) {
-  return jobs.flatMap((job) => {
-    const ids = idsOfJob(job, installation);
-    return ids ? [{ job, ids }] : [];
-  });
-}
 
 /** What ends an executor comes first: each second of it counts. Nothing depends on what comes before it. */
 const URGENCY: Readonly<Record<PlanAction['kind'], number>> = {

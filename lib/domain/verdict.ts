@@ -1,6 +1,6 @@
 // What should be done about a Job and its Terrakube step: the first row of the table that fits. Pure and total; the table
 // in docs/verdicts.md is printed from these very rows.
-import { caseOf } from './verdict-case.ts';
+import { type Case, caseOf } from './verdict-case.ts';
 import { firstFit, leave, type VerdictRow } from './verdict-row.ts';
 import { ENDED_ROWS } from './verdict-rows-ended.ts';
 import { FIRST_ROWS } from './verdict-rows-missing.ts';
@@ -21,5 +21,8 @@ export const VERDICT_ROWS: readonly VerdictRow[] = [
 ];
 
 /** Takes the verdict: exactly one row, and its one action. */
-export const verdict = (input: VerdictInput): Verdict =>
-  firstFit(VERDICT_ROWS, caseOf(input)) ?? { row: 0, action: leave('no row fits') };
+export const verdict = (input: VerdictInput): Verdict => verdictOf(caseOf(input));
+
+/** Takes the verdict of what was sorted already. */
+export const verdictOf = (seen: Case): Verdict =>
+  firstFit(VERDICT_ROWS, seen) ?? { row: 0, action: leave('no row fits') };

@@ -5,7 +5,7 @@ import type { DispatchIds } from '../domain/dispatch-request.ts';
 import { DispatcherError } from '../domain/errors.ts';
 import type { Installation } from '../domain/job-name.ts';
 import { type JobOutcome, jobOutcome } from '../domain/job-outcome.ts';
-import { idsOfJob } from '../domain/next-start.ts';
+import { type OwnJob, ownJob, ownJobs } from '../domain/next-start.ts';
 import { stepFacts, terrakubeJobSelector } from '../domain/step-facts.ts';
 import type { TerrakubeJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
@@ -74,22 +74,23 @@ export async function lookAtJob(deps: LookDeps, name: string, final?: V1Job, bef
   const found = await cluster.getJob(name);
   const job = found === 'notFound' ? undefined : found;
   const document = job ?? final;
-  const ids = document && idsOfJob(document, installation);
-  if (!document || !ids) return undefined;
+  const own = document && ownJob(document, installation);
+  if (!own) return undefined;
+  const { ids } = own;
   const [{ pods, events }, others] = await Promise.all([readPods(deps, name), readOthers(deps, ids)]);
   const now = cluster.serverNow();
-  const shown = jobOutcome(document, pods, events, now);
+  const shown = jobOutcome(own.job, pods, events, now);
   const known = pods === 'forbidden' ? [] : pods;
   const outcome: JobOutcome =
     job || shown.kind === 'missing' ? shown : { kind: 'missing', last: shown, hasPods: known.length > 0 };
-  return judge(deps, { ids, job, document, pods: known, outcome, ...others }, before);
+  return judge(deps, { ids, job, own, pods: known, outcome, ...others }, before);
 }
 
 /** Looks at a step that has no Job. @returns undefined when it has one after all. @throws DispatcherError as {@link lookAtJob} */
 export async function lookAtStep(deps: LookDeps, ids: DispatchIds, before?: Look): Promise<Look | undefined> {
   const others = await readOthers(deps, ids);
-  if (others.jobs.some((job) => idsOfJob(job, deps.installation)?.stepId === ids.stepId)) return undefined;
-  const seen = { ids, job: undefined, document: undefined, pods: [], outcome: NO_JOB, ...others };
+  if (others.jobs.some((job) => job.ids.stepId === ids.stepId)) return undefined;
+  const seen = { ids, job: undefined, own: undefined, pods: [], outcome: NO_JOB, ...others };
   return judge(deps, seen, before);
 }
 
@@ -98,18 +99,18 @@ const NO_JOB: JobOutcome = { kind: 'missing', hasPods: false };
 /** What was read. */
 interface Seen extends Pick<Look, 'ids' | 'job' | 'pods' | 'outcome' | 'terrakube' | 'fault'> {
   /** The Job, or the last document of one that is gone. */
-  readonly document: V1Job | undefined;
-  /** All Jobs of the Terrakube job. */
-  readonly jobs: readonly V1Job[];
+  readonly own: OwnJob | undefined;
+  /** All our Jobs of the Terrakube job. */
+  readonly jobs: readonly OwnJob[];
 }
 
-function judge(deps: LookDeps, { document, jobs, ...seen }: Seen, before: Look | undefined): Look {
-  const { cluster, clock, installation, settings, maxStarts } = deps;
+function judge(deps: LookDeps, { own, jobs, ...seen }: Seen, before: Look | undefined): Look {
+  const { cluster, clock, settings, maxStarts } = deps;
   const { ids, outcome, terrakube } = seen;
   const now = cluster.serverNow();
   const unchangedSince = sinceWhen(deps, seen, before);
   const unchangedFor = elapsedMs(unchangedSince, clock.now());
-  const facts = stepFacts({ ids, installation, job: document, jobs, terrakube, maxStarts, unchangedFor, now });
+  const facts = stepFacts({ ids, job: own, jobs, terrakube, maxStarts, unchangedFor, now });
   const input: VerdictInput = { ids, outcome, terrakube, facts, settings, now };
   return { ...seen, verdict: verdict(input), soon: verdict(later(input)), now, unchangedSince };
 }
@@ -123,7 +124,8 @@ function sinceWhen(deps: LookDeps, { ids, terrakube }: Pick<Seen, 'ids' | 'terra
 /** Terrakube's side, and after it the Jobs: one that was made meanwhile is seen. */
 async function readOthers(deps: LookDeps, ids: DispatchIds) {
   const seen = await readTerrakube(deps, ids);
-  return { ...seen, jobs: await deps.cluster.listJobs(terrakubeJobSelector(ids, deps.installation)) };
+  const jobs = await deps.cluster.listJobs(terrakubeJobSelector(ids, deps.installation));
+  return { ...seen, jobs: ownJobs(jobs, deps.installation) };
 }
 
 const later = (input: VerdictInput): VerdictInput => ({

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import { jobOutcome } from '../../lib/domain/job-outcome.ts';
-import { idsOfJob } from '../../lib/domain/next-start.ts';
+import { ownJob } from '../../lib/domain/next-start.ts';
 import type { PlannedAction, PlanSettings, Worlds } from '../../lib/domain/plan-types.ts';
 import { planReconcile, targetKey } from '../../lib/domain/reconcile-plan.ts';
 import { findStep } from '../../lib/domain/terrakube-job.ts';
@@ -149,7 +149,7 @@ async function settled(any: AnyWorld, settings: PlanSettings) {
 
 /** The ids of all steps that have Jobs. */
 const idsIn = (any: AnyWorld): readonly DispatchIds[] => {
-  const all = any.ours.flatMap(({ job }) => idsOfJob(job, INSTALLATION) ?? []);
+  const all = any.ours.flatMap(({ job }) => ownJob(job, INSTALLATION)?.ids ?? []);
   return all.filter(({ stepId }, at) => all.findIndex((other) => other.stepId === stepId) === at);
 };
 
