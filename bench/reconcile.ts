@@ -22,6 +22,8 @@ const runs = Number(values.runs);
 const sizes = values.sizes.split(',').map(Number);
 /** As Lambda starts Node in a function of 512 MB: with 90 % and 5 % of it. */
 const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=460', '--max-semi-space-size=25'];
+/** As template.yaml has it. */
+const ENVIRONMENT = { ...process.env, MALLOC_ARENA_MAX: '1' };
 const PROFILED = values['cpu-prof'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values['cpu-prof']}`];
 
 interface Addresses {
@@ -117,7 +119,7 @@ async function takeSeen(terrakubeUrl: string): Promise<readonly Seen[]> {
 }
 
 async function run(program: string, order: Order, flags: readonly string[] = []): Promise<Answer> {
-  const child = fork(program, { execArgv: [...NODE_FLAGS, ...flags] });
+  const child = fork(program, { execArgv: [...NODE_FLAGS, ...flags], env: ENVIRONMENT });
   child.send(order);
   return answerOf<Answer>(child);
 }

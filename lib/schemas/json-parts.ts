@@ -8,13 +8,13 @@ import { parseJsonBytes } from './json.ts';
  * its end. An object of which nothing is kept is left out of its list.
  *
  * @param bytes are used up: what is kept of them moves to the front, and then they are given back.
- * @param itemOf what becomes of an item of a list that the outermost object has, before the next one is read; not of a list
- *   that is kept whole.
+ * @param itemOf what becomes of an item of a list that the outermost object has under this name, before the next one is
+ *   read; not of a list that is kept whole.
  */
 export function parseJsonParts(
   bytes: Buffer<ArrayBuffer>,
   parts: Parts,
-  itemOf: (item: unknown) => unknown = (item) => item,
+  itemOf: (item: unknown, list: string) => unknown = (item) => item,
 ): unknown {
   const text: Text = { bytes, at: 0, to: 0, lists: {}, itemOf };
   try {
@@ -38,7 +38,7 @@ interface Text {
   to: number;
   /** Items of the lists of the outermost object, by the names of the lists. */
   readonly lists: Record<string, unknown[]>;
-  readonly itemOf: (item: unknown) => unknown;
+  readonly itemOf: (item: unknown, list: string) => unknown;
 }
 
 const SPACE = 0x20;
@@ -100,7 +100,7 @@ function keepItem(text: Text, parts: Parts, name: string | undefined): boolean {
   const from = text.to;
   const isKept = keepValue(text, parts);
   if (name === undefined || !isKept) return isKept;
-  text.lists[name]?.push(text.itemOf(parse(text, from)));
+  text.lists[name]?.push(text.itemOf(parse(text, from), name));
   return false;
 }
 

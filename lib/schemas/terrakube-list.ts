@@ -48,11 +48,14 @@ const ROW = { type: true, id: true, attributes: true, relationships: true } as c
 export function parseTerrakubeSteps(page: Buffer<ArrayBuffer>): TerrakubeStepPage | undefined {
   const steps: TerrakubeStepPage['steps'][number][] = [];
   const jobs: TerrakubeStepPage['jobs'][number][] = [];
-  const value = parseJsonParts(page, { data: ROW, included: ROW, meta: true }, (row) => {
-    const step = v.safeParse(stepSchema, row);
-    if (step.success) steps.push(stepOf(step.output));
-    const job = v.safeParse(jobSchema, row);
-    if (job.success) jobs.push(jobOf(job.output));
+  const value = parseJsonParts(page, { data: ROW, included: ROW, meta: true }, (row, list) => {
+    if (list === 'data') {
+      const step = v.safeParse(stepSchema, row);
+      if (step.success) steps.push(stepOf(step.output));
+    } else {
+      const job = v.safeParse(jobSchema, row);
+      if (job.success) jobs.push(jobOf(job.output));
+    }
   });
   const parsed = v.safeParse(pageSchema, value);
   return parsed.success ? { ...parsed.output.meta.page, jobs, steps } : undefined;

@@ -214,6 +214,7 @@ const jobStatusDefaults = {
 };
 
 const reconcileDefaults = {
+  MALLOC_ARENA_MAX: '1',
   ...jobStatusDefaults,
   DeadLetterQueueUrl: 'http://dead-letters',
   ReconcileMode: 'act',
