@@ -22,7 +22,8 @@ export interface JobStore {
   listJobs(labelSelector: string): Promise<readonly V1Job[]>;
   getJob(name: string): Promise<V1Job | 'notFound'>;
   createJob(job: V1Job): Promise<ApiAnswer<V1Job>>;
-  createSecret(secret: V1Secret): Promise<ApiAnswer<V1Secret>>;
+  /** What is answered is who the Secret is: its data does not travel back. */
+  createSecret(secret: V1Secret): Promise<ApiAnswer<Pick<V1Secret, 'metadata'>>>;
   /** The uids of the Secret's owners; its data is not looked at. `forbidden` when our role may not read Secrets. */
   getSecretOwners(name: string): Promise<readonly string[] | 'notFound' | 'forbidden'>;
   /** Lets a suspended Job start, if it is still at this resourceVersion. */

@@ -23,7 +23,11 @@ export function createKubernetesHttp(options: KeepAliveHttpOptions): KubernetesH
         headers: { ...context.getHeaders(), ...type },
         ...(body === undefined ? {} : { body }),
       });
-      return new ResponseContext(reply.status, reply.headers, {
+      // Of all headers only `set-cookie` comes as a list, and an API server sends none.
+      const headers = Object.fromEntries(
+        Object.entries(reply.headers).map(([name, value]) => [name, [value ?? []].flat().join(', ')]),
+      );
+      return new ResponseContext(reply.status, headers, {
         text: () => Promise.resolve(reply.body.toString('utf8')),
         binary: () => Promise.resolve(reply.body),
         stream: () => null,

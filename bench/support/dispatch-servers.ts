@@ -63,7 +63,7 @@ const managedFields = [
   },
 ];
 
-function stored(text: string): object {
+function stored(text: string): { readonly metadata: object } {
   const object: { metadata?: object } = JSON.parse(text);
   const added = {
     namespace: 'terrakube',
@@ -75,8 +75,14 @@ function stored(text: string): object {
   return { ...object, metadata: { ...object.metadata, ...added } };
 }
 
-function answer({ url = '', method }: IncomingMessage, body: string): readonly [status: number, body: object] {
-  if (method === 'POST') return [201, stored(body)];
+/** Whoever asks for nothing but the metadata gets no more. */
+function shown(object: { readonly metadata?: object }, accept = ''): object {
+  if (!accept.includes(';as=PartialObjectMetadata;')) return object;
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+}
+
+function answer({ url = '', method, headers }: IncomingMessage, body: string): readonly [status: number, body: object] {
+  if (method === 'POST') return [201, shown(stored(body), headers.accept)];
   if (url.startsWith('/apis/batch/v1/')) {
     return [200, { kind: 'JobList', apiVersion: 'batch/v1', metadata: { resourceVersion: '4711' }, items: [] }];
   }

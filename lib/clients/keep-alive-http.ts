@@ -26,7 +26,8 @@ export interface HttpCall {
 /** The answer, whatever its status. */
 export interface HttpReply {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** By their lower-case names. */
+  readonly headers: Readonly<http.IncomingHttpHeaders>;
   readonly body: Buffer<ArrayBuffer>;
 }
 
@@ -124,7 +125,7 @@ function exchange(
       reply.on('end', () => {
         answer = {
           status: reply.statusCode ?? 0,
-          headers: flatHeaders(reply.headers),
+          headers: reply.headers,
           body: Buffer.concat(chunks.splice(0)),
         };
       });
@@ -148,7 +149,3 @@ function exchange(
     request.end(call.body);
   });
 }
-
-/** Headers by their lower-case names; of several of one name, all in one text. */
-export const flatHeaders = (headers: http.IncomingHttpHeaders): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? []].flat().join(', ')]));

@@ -30,8 +30,10 @@ export function createKubernetesJobs(options: KubernetesApiOptions): JobStore {
     // RBAC: create jobs
     createJob: async (body) => holding(await send({ method: 'POST', path: jobs, body }), isMade<V1Job>, 'Job'),
     // RBAC: create secrets
-    createSecret: async (body) =>
-      holding(await send({ method: 'POST', path: secrets, body }), isMade<V1Secret>, 'Secret'),
+    createSecret: async (body) => {
+      const call = { method: 'POST', path: secrets, accept: METADATA_ONLY_TYPE, body } as const;
+      return holding(await send(call), isMadeSecret, 'PartialObjectMetadata');
+    },
     // RBAC: get secrets
     async getSecretOwners(name) {
       const answer = await send({ method: 'GET', path: `${secrets}/${name}`, accept: METADATA_ONLY_TYPE });
@@ -42,3 +44,7 @@ export function createKubernetesJobs(options: KubernetesApiOptions): JobStore {
     resumeJob: (name, resourceVersion) => patchJob(name, { metadata: { resourceVersion }, spec: { suspend: false } }),
   };
 }
+
+/** The server in between may not know of media types with parameters. */
+const isMadeSecret = (object: unknown, kind: string): object is Pick<V1Secret, 'metadata'> =>
+  isMade(object, kind) || isMade(object, 'Secret');

@@ -3,7 +3,7 @@
 import { parseIsoTime } from '../domain/time.ts';
 import type { ApiAnswer } from '../ports.ts';
 import { parseJsonBytes } from '../schemas/json.ts';
-import { createKeepAliveHttp, type SendHttp } from './keep-alive-http.ts';
+import { createKeepAliveHttp, type HttpReply, type SendHttp } from './keep-alive-http.ts';
 import { type CallKubernetes, createKubernetesApi, type KubernetesApiOptions, RefusedCall } from './kubernetes-api.ts';
 
 /** A request that is not a stream. */
@@ -33,7 +33,7 @@ export interface KubernetesSend {
   /** Runs a call of another shape over the same address and sign-in. */
   readonly call: CallKubernetes<Connection>;
   /** Takes the server's time from an answer's headers. */
-  readonly hear: (headers: Readonly<Record<string, string>>) => void;
+  readonly hear: (headers: HttpReply['headers']) => void;
 }
 
 /** The media type of requests and answers. */

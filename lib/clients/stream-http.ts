@@ -1,9 +1,8 @@
 // Answers that go on for minutes, over node:https, each on a connection of its own: one that is not used for anything else
 // may be closed in the middle, and takes no place in the pool of short calls.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as https from 'node:https';
 import { text } from 'node:stream/consumers';
-import { flatHeaders } from './keep-alive-http.ts';
 
 /** A GET whose answer is a stream. */
 export interface StreamCall {
@@ -21,7 +20,8 @@ export interface StreamCall {
 export interface StreamReply {
   readonly kind: 'stream';
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** By their lower-case names. */
+  readonly headers: Readonly<IncomingHttpHeaders>;
   /** What comes, when the status is 200. */
   readonly stream: IncomingMessage;
   /** The whole body of any other answer; else empty. */
@@ -39,7 +39,7 @@ export function openHttpStream({ url, headers, caPem, timeoutMs, signal }: Strea
       const { statusCode: status = 0 } = stream;
       const body = status === 200 ? '' : await text(stream);
       clearTimeout(giveUp);
-      resolve({ kind: 'stream', status, headers: flatHeaders(stream.headers), stream, body });
+      resolve({ kind: 'stream', status, headers: stream.headers, stream, body });
     };
     request.on('response', (stream) => void begin(stream).catch(reject));
     request.on('error', reject);

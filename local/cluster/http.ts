@@ -52,6 +52,9 @@ const maxBodyBytes = 3 * 1024 * 1024;
 const objectTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 const patchTypes = ['application/merge-patch+json', 'application/strategic-merge-patch+json'];
 
+/** Part of the media type that asks for no more of an object than its metadata. */
+const metadataOnly = ';as=PartialObjectMetadata;';
+
 const orphanWarning =
   '299 - "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or ' +
   'set propagationPolicy=Orphan to suppress this warning"';
@@ -74,7 +77,9 @@ export function createHandler(options: HandlerOptions): Handler {
       return undefined;
     }
     const contentType = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-    return perform(options, route, { query: url.searchParams, contentType, text });
+    const answer = perform(options, route, { query: url.searchParams, contentType, text });
+    const isOfObject = route.verb === 'get' || route.verb === 'create';
+    return isOfObject && request.headers.accept?.includes(metadataOnly) ? withMetadataOnly(answer) : answer;
   }
 
   return {
@@ -184,6 +189,11 @@ function remove(operations: Operations, target: Target, request: Request): Answe
   const headers = warned ? { Warning: orphanWarning } : {};
   if (!gone || resource.kind === 'Pod') return { status: 200, headers, body: object };
   return { status: 200, headers, body: deleted(resource, name, object.metadata.uid) };
+}
+
+function withMetadataOnly({ status, body }: Answer): Answer {
+  const metadata = typeof body === 'object' && 'metadata' in body ? body.metadata : {};
+  return { status, body: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata } };
 }
 
 /** An object that was not stored (dry run) has no version. */

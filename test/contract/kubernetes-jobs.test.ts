@@ -111,6 +111,18 @@ describe('a request', () => {
     ]);
   });
 
+  test('for a Secret that is created asks for its metadata only, and takes a whole one as well', async () => {
+    const metadata = { name: 'job-17', uid: 'uid-of-it', resourceVersion: '4' };
+    const bench = await start(() => ({ status: 201, body: { kind: 'PartialObjectMetadata', metadata } }));
+    expect(await bench.store.createSecret(secret)).toMatchObject({ kind: 'ok', object: { metadata } });
+    expect(bench.server.seen[0]?.headers.accept).toBe('application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1');
+
+    bench.server.script(() => ({ status: 201, body: { ...secret, metadata } }));
+    expect(await bench.store.createSecret(secret)).toMatchObject({ kind: 'ok' });
+    bench.server.script(() => ({ status: 201, body: { kind: 'ConfigMap', metadata } }));
+    expect(await bench.store.createSecret(secret)).toEqual({ kind: 'noAnswer' });
+  });
+
   test('for the owners of a Secret asks for its metadata only', async () => {
     const bench = await start(() => ({
       status: 200,

@@ -23,5 +23,5 @@ test('the young generation of V8 stays small while much is held, and would not w
   const small = await youngMb(
     `const { keepYoungGenerationSmall } = await import(${JSON.stringify(MODULE)}); keepYoungGenerationSmall();`,
   );
-  expect([small, await youngMb('')]).toEqual([expect.toSatisfy((mb) => mb <= 4), expect.toSatisfy((mb) => mb >= 8)]);
+  expect([small, await youngMb('')]).toEqual([expect.toSatisfy((mb) => mb <= 12), expect.toSatisfy((mb) => mb >= 24)]);
 });

@@ -41,6 +41,8 @@ export interface OpenWatch {
 interface RequestParts {
   readonly body?: Json | undefined;
   readonly contentType?: string;
+  /** Media type that is wanted. */
+  readonly accept?: string;
   readonly token?: string | undefined;
 }
 
@@ -61,6 +63,7 @@ export function createClusterClient(address: ClusterAddress): ClusterClient {
     return new Promise((resolve, reject) => {
       const headers = {
         ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...(parts.accept === undefined ? {} : { Accept: parts.accept }),
         ...(body === undefined ? {} : { 'Content-Type': parts.contentType ?? 'application/json' }),
         // Without it, Node sends the body of a DELETE in no framing at all.
         ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),

@@ -48,6 +48,25 @@ export function createTests(context: () => Context): void {
     });
   });
 
+  test('whoever asks for its metadata alone is not sent the data of a Secret', async () => {
+    const { client, secrets } = context();
+    const name = fresh('secret');
+    const accept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+    const body = aSecret(name, { data: { key: 'dmFsdWU=' } }, { labels: { of: 'a-test' } });
+
+    const created = await client.send('POST', secrets, { body, accept });
+    const found = await client.send('GET', `${secrets}/${name}`, { accept });
+
+    expect([created.status, found.status]).toEqual([201, 200]);
+    for (const answer of [created, found]) {
+      expect(without(objectAt(answer.body), 'metadata')).toEqual({
+        kind: 'PartialObjectMetadata',
+        apiVersion: 'meta.k8s.io/v1',
+      });
+      expect(objectAt(answer.body, 'metadata')).toMatchObject({ name, labels: { of: 'a-test' } });
+    }
+  });
+
   test('a Secret may hold 1 MiB and not a byte more', async () => {
     const { client, secrets } = context();
     const holding = (bytes: number): JsonObject => ({ data: { key: Buffer.alloc(bytes, 65).toString('base64') } });

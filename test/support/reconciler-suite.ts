@@ -1,6 +1,8 @@
 // What every ReconciledCluster does, as tests: the reconciler relies on it, whatever fills the port.
 import type { V1Job } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ANNOTATION } from '../../lib/domain/job-manifest.ts';
+import { LABEL } from '../../lib/domain/job-name.ts';
 import { seconds } from '../../lib/domain/time.ts';
 import type { OpenWatch, ReconciledCluster, WatchEnd, WatchRequest } from '../../lib/ports.ts';
 import { fresh } from './cluster-context.ts';
@@ -9,7 +11,7 @@ import { fresh } from './cluster-context.ts';
 export interface ReconciledWorld {
   /** Creates a suspended Job. @returns its uid. */
   createJob(name: string, labels: Labels): Promise<string>;
-  /** Sets an annotation. */
+  /** Sets one of our annotations. */
   touchJob(name: string, value: string): Promise<void>;
   relabelJob(name: string, labels: Labels): Promise<void>;
   deleteJob(name: string): Promise<void>;
@@ -50,10 +52,14 @@ export function describeReconciledCluster(name: string, createBench: () => Promi
   });
 }
 
-/** Labels that no other test has. */
+/** Labels that no other test has, of those that lists keep. */
 function freshGroup() {
   const group = fresh('group');
-  return { labels: { group }, selector: `group=${group}`, named: (part: string) => `${group}-${part}` };
+  return {
+    labels: { [LABEL.step]: group },
+    selector: `${LABEL.step}=${group}`,
+    named: (part: string) => `${group}-${part}`,
+  };
 }
 
 type Subject = ReconcilerBench & ReturnType<typeof freshGroup>;
@@ -77,12 +83,12 @@ function snapshotTests(withSubject: WithSubject): void {
     'show the Jobs with the labels, and of each what an outcome needs',
     withSubject(async ({ cluster, world, labels, selector, named }) => {
       const uid = await world.createJob(named('a'), labels);
-      await world.createJob(named('b'), { group: 'another' });
+      await world.createJob(named('b'), { [LABEL.step]: 'another' });
       await world.touchJob(named('a'), 'x');
       const { items, resourceVersion } = await cluster.snapshotJobs(selector);
       expect(items.map(({ metadata, spec }) => ({ metadata, spec }))).toEqual([
         {
-          metadata: expect.objectContaining({ name: named('a'), uid, labels, annotations: { touched: 'x' } }),
+          metadata: expect.objectContaining({ name: named('a'), uid, labels, annotations: { [ANNOTATION.said]: 'x' } }),
           spec: {
             suspend: true,
             template: { spec: expect.objectContaining({ containers: [{ env: [] }] }) },
@@ -180,13 +186,13 @@ function watchTests(withSubject: WithSubject): void {
         resourceVersion: (await cluster.snapshotJobs(selector)).resourceVersion,
       });
       await world.deleteJob(named('deleted'));
-      await world.relabelJob(named('relabelled'), { group: 'another' });
+      await world.relabelJob(named('relabelled'), { [LABEL.step]: 'another' });
       const gone = () => changes.filter(({ kind }) => kind === 'deleted');
       await until('both to be gone', () => gone().length === 2);
       watch.close();
       expect(gone().map(({ object }) => object.metadata)).toEqual(
         ['deleted', 'relabelled'].map((part) =>
-          expect.objectContaining({ name: named(part), labels, annotations: { touched: 'last words' } }),
+          expect.objectContaining({ name: named(part), labels, annotations: { [ANNOTATION.said]: 'last words' } }),
         ),
       );
     }),

@@ -1,5 +1,6 @@
 // What happens around a reconciler under test: in memory, and in a cluster that is reached over HTTPS.
 import type { V1Job } from '@kubernetes/client-node';
+import { ANNOTATION } from '../../lib/domain/job-manifest.ts';
 import type { JsonObject } from '../../local/json.ts';
 import { textAt } from '../../local/json.ts';
 import type { ClusterClient } from './cluster-client.ts';
@@ -39,7 +40,7 @@ export function createInMemoryWorld(
       const answer = await store.createJob(plain(jobOf(name, labels)));
       return answer.kind === 'ok' ? (answer.object.metadata?.uid ?? '') : '';
     },
-    touchJob: (name, touched) => change(name, { annotations: { touched } }),
+    touchJob: (name, touched) => change(name, { annotations: { [ANNOTATION.said]: touched } }),
     relabelJob: (name, labels) => change(name, { labels }),
     deleteJob: async (name) => store.remove(name),
     createPod: async (name, labels) => cluster.putPod(plain(podOf(name, labels))),
@@ -67,7 +68,7 @@ export function createClusterWorld(client: ClusterClient, namespace: string): Re
   return {
     createJob: (name, labels) => done('POST', jobs, jobOf(name, labels)),
     touchJob: async (name, touched) =>
-      void (await done('PATCH', `${jobs}/${name}`, { metadata: { annotations: { touched } } })),
+      void (await done('PATCH', `${jobs}/${name}`, { metadata: { annotations: { [ANNOTATION.said]: touched } } })),
     relabelJob: async (name, labels) =>
       void (await done('PATCH', `${jobs}/${name}`, { metadata: { labels: { ...labels } } })),
     deleteJob: async (name) => void (await done('DELETE', `${jobs}/${name}`, { propagationPolicy: 'Background' })),
