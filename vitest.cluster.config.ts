@@ -13,6 +13,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // These tests wait more than they work, so that more files than processors may run side by side.
     maxWorkers: 4,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         // One control plane serves all files, which run side by side in namespaces of their own.

@@ -107,7 +107,7 @@ export async function startWorld(cluster: KubeletCluster): Promise<KubeletWorld>
             texts = listAt((await client.send('GET', path)).body, 'items').map(textOf);
             return texts.length;
           },
-          { timeout: 5000 },
+          { timeout: 15_000 },
         )
         .toBeGreaterThanOrEqual(count);
       return texts;

@@ -68,9 +68,9 @@ export async function startTerrakubeBench(options: Partial<TerrakubeOptions> = {
   };
 }
 
-/** Tries until it holds; at most 5 s. */
+/** Tries until it holds; at most 15 s. */
 export function until(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 5000, interval: 5 });
+  return vi.waitFor(check, { timeout: 15_000, interval: 5 });
 }
 
 /** The steps of the command-line template. */
