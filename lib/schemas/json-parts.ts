@@ -18,7 +18,7 @@ export function parseJsonParts(
 ): unknown {
   const text: Text = { bytes, at: 0, to: 0, lists: {}, itemOf };
   try {
-    keepValue(text, parts);
+    keepValue(text, keysOf(parts));
     if (next(text) !== undefined) return undefined;
     const value: unknown = Object.assign(Object(parse(text, 0)), text.lists);
     // V8 collects by what is in its heap, and there may be a hundred pages outside of it until then.
@@ -60,10 +60,20 @@ function parse({ bytes, to }: Text, from: number): unknown {
   return value;
 }
 
+/** A key that is looked for. What it leads to is kept whole, or of it what these keys lead to. */
+interface Key {
+  readonly name: string;
+  readonly keys: readonly Key[] | undefined;
+}
+
+/** Parts as they are looked for: every member of a page is held against some of them. */
+const keysOf = (parts: Parts): readonly Key[] =>
+  Object.entries(parts).map(([name, part]) => ({ name, keys: part === true ? undefined : keysOf(part) }));
+
 /** Reads a value. @param name of a member of the outermost object. @returns whether it is more than an empty object. */
-function keepValue(text: Text, parts: Parts | true, name?: string): boolean {
+function keepValue(text: Text, keys: readonly Key[], name?: string): boolean {
   const first = next(text) ?? 0;
-  if (parts === true || !isOpening(first)) {
+  if (!isOpening(first)) {
     keep(text, skipValue(text));
     return true;
   }
@@ -76,7 +86,7 @@ function keepValue(text: Text, parts: Parts | true, name?: string): boolean {
   for (let isMore = next(text) !== end || goesOn(text, end); isMore; isMore = goesOn(text, end)) {
     const before = text.to;
     if (before > start) put(text, COMMA);
-    const isKept = first === OBJECT ? keepMember(text, parts, isOutermost) : keepItem(text, parts, name);
+    const isKept = first === OBJECT ? keepMember(text, keys, isOutermost) : keepItem(text, keys, name);
     if (!isKept) text.to = before;
   }
   put(text, end);
@@ -84,34 +94,41 @@ function keepValue(text: Text, parts: Parts | true, name?: string): boolean {
 }
 
 /** @returns whether it is a part. */
-function keepMember(text: Text, parts: Parts, isOutermost: boolean): boolean {
+function keepMember(text: Text, keys: readonly Key[], isOutermost: boolean): boolean {
   if (next(text) !== QUOTE) throw new SyntaxError();
   const from = skipValue(text);
+  const key = keyAt(text, keys, from);
   if (next(text) !== COLON) throw new SyntaxError();
   text.at += 1;
-  const key = keyAt(text.bytes, parts, from);
-  if (key !== undefined) keep(text, from);
-  keepValue(text, (key !== undefined && parts[key]) || true, isOutermost ? key : undefined);
+  if (key?.keys) {
+    keep(text, from);
+    keepValue(text, key.keys, isOutermost ? key.name : undefined);
+    return true;
+  }
+  next(text);
+  skipValue(text);
+  if (key) keep(text, from);
   return key !== undefined;
 }
 
 /** @returns whether it stays in the text. */
-function keepItem(text: Text, parts: Parts, name: string | undefined): boolean {
+function keepItem(text: Text, keys: readonly Key[], name: string | undefined): boolean {
   const from = text.to;
-  const isKept = keepValue(text, parts);
+  const isKept = keepValue(text, keys);
   if (name === undefined || !isKept) return isKept;
   text.lists[name]?.push(text.itemOf(parse(text, from), name));
   return false;
 }
 
-/** The one of the keys that is written here. One with escapes is none that anybody reads. */
-function keyAt(bytes: Buffer, parts: Parts, from: number): string | undefined {
-  for (const key in parts) if (bytes[from + key.length + 1] === QUOTE && isAt(bytes, from + 1, key)) return key;
+/** The one of the keys that was just read. One with escapes is none that anybody reads. */
+function keyAt({ bytes, at }: Text, keys: readonly Key[], from: number): Key | undefined {
+  const length = at - from - 2;
+  for (const key of keys) if (key.name.length === length && isAt(bytes, from + 1, key.name)) return key;
   return undefined;
 }
 
-function isAt(bytes: Buffer, from: number, key: string): boolean {
-  for (let at = 0; at < key.length; at += 1) if (bytes[from + at] !== key.charCodeAt(at)) return false;
+function isAt(bytes: Buffer, from: number, name: string): boolean {
+  for (let at = 0; at < name.length; at += 1) if (bytes[from + at] !== name.charCodeAt(at)) return false;
   return true;
 }
 
@@ -132,31 +149,52 @@ function next(text: Text): number | undefined {
 /** Steps over an object, a list or a string, or over a word or number to where something else begins. @returns where it is. */
 function skipValue(text: Text): number {
   const { bytes, at: from } = text;
-  let at = from;
-  let depth = 0;
-  do {
-    const byte = bytes[at];
-    if (byte === undefined) throw new SyntaxError();
-    if (byte === QUOTE) at = lastOfString(bytes, at);
-    else if (isOpening(byte)) depth += 1;
-    else if ((byte | CURLY) === OBJECT_END) depth -= 1;
-    at += 1;
-  } while (depth > 0 || (isOfWord(bytes[from]) && isOfWord(bytes[at])));
-  text.at = at;
+  const first = bytes[from] ?? 0;
+  text.at =
+    first === QUOTE ? endOfString(bytes, from) : isOpening(first) ? endOfBrackets(bytes, from) : endOfWord(bytes, from);
   return from;
+}
+
+/** @param at of the opening quotation mark. @returns the place behind the closing one. */
+function endOfString(bytes: Buffer, at: number): number {
+  let end = at + 1;
+  for (; bytes[end] !== QUOTE; end += 1) {
+    if (bytes[end] === BACKSLASH) end += 1;
+    if (end >= bytes.length) throw new SyntaxError();
+  }
+  return end + 1;
+}
+
+/** @param from of the opening bracket. @returns the place behind the closing one. */
+function endOfBrackets(bytes: Buffer, from: number): number {
+  let at = from;
+  for (let depth = 0; at < bytes.length; ) {
+    const byte = bytes[at] ?? 0;
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at);
+      continue;
+    }
+    at += 1;
+    if (isOpening(byte)) depth += 1;
+    else if ((byte | CURLY) === OBJECT_END) {
+      depth -= 1;
+      if (depth === 0) return at;
+    }
+  }
+  throw new SyntaxError();
+}
+
+function endOfWord(bytes: Buffer, from: number): number {
+  let at = from;
+  while (isOfWord(bytes[at])) at += 1;
+  if (at === from) throw new SyntaxError();
+  return at;
 }
 
 const isOpening = (byte: number): boolean => (byte | CURLY) === OBJECT;
 
 const isOfWord = (byte = SPACE): boolean =>
   byte > SPACE && byte !== QUOTE && byte !== COMMA && !isOpening(byte) && (byte | CURLY) !== OBJECT_END;
-
-/** @param at of the opening quotation mark. @returns that of the closing one, or a place behind the end. */
-function lastOfString(bytes: Buffer, at: number): number {
-  let end = at + 1;
-  for (; bytes[end] !== QUOTE && end < bytes.length; end += 1) if (bytes[end] === BACKSLASH) end += 1;
-  return end;
-}
 
 /** Keeps what was read since. */
 function keep(text: Text, from: number): void {
