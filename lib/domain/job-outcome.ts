@@ -73,18 +73,25 @@ const DEFAULT_GRACE_SECONDS = 30;
  *   not read them.
  * @param events Events of the same, in any order; those about other objects are not looked at.
  * @param now the API server's clock; it stands in for times that are missing.
+ * @param start the start number, where it was read from the Job already.
  */
 export function jobOutcome(
   job: V1Job | undefined,
   pods: readonly V1Pod[] | 'forbidden' | undefined,
   events: readonly CoreV1Event[] | 'forbidden' | undefined,
   now: EpochMs,
+  start?: number,
 ): JobOutcome {
   const readable = Array.isArray(pods) ? pods : undefined;
   if (typeof job !== 'object' || job === null) return { kind: 'missing', hasPods: (readable ?? []).length > 0 };
   const sight = jobSight(job, readable, Array.isArray(events) ? events : []);
   const intent = recordedVerdict(job);
-  const always = { intent, start: startNumber(job, sight.name), type: sight.type, everStarted: everStarted(sight) };
+  const always = {
+    intent,
+    start: start ?? startNumber(job, sight.name),
+    type: sight.type,
+    everStarted: everStarted(sight),
+  };
   return (
     endedOutcome(sight, always, now) ??
     stoppingOutcome(sight, always, now) ??

@@ -76,7 +76,7 @@ function planJob(owned: Owned, worlds: Worlds, about: PlanSettings): readonly Pl
   if (terrakube === undefined) return tidy;
   const input: VerdictInput = {
     ids,
-    outcome: jobOutcome(job, owned.pods, owned.events, now),
+    outcome: jobOutcome(job, owned.pods, owned.events, now, own.start),
     terrakube,
     facts: stepFacts({ ...factsOf(ids, worlds), ...about, ids, job: own, jobs: owned.jobs, terrakube, now }),
     settings: about.settings,
