@@ -11,6 +11,8 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const modules = path.join(root, 'node_modules');
 const installed = path.join(modules, '.installed-lock-sha256');
 const bin = (name) => path.join(modules, name);
+// Biome colours each character, also into a file: a log of that cannot be read.
+const plain = process.stdout.isTTY ? [] : ['--colors=off'];
 
 /** Each command is a list of steps; each step is a list of arguments for Node. The user's own arguments go to the last step. */
 const commands = {
@@ -21,7 +23,7 @@ const commands = {
     [bin('vitest/vitest.mjs'), 'run', '--config', 'vitest.cluster.config.ts'],
   ],
   check: [
-    [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings'],
+    [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', ...plain],
     [bin('typescript/bin/tsc'), '--noEmit'],
     [bin('knip/bin/knip.js')],
   ],
