@@ -105,7 +105,7 @@ export interface Target {
   readonly what: string;
   readonly value: number;
   readonly limit: number;
-  readonly unit: '×' | 'MB' | 'µs' | '';
+  readonly unit: '×' | 'MB' | 'ms' | 'µs' | '';
 }
 
 /** Whether a demand is met. */
@@ -156,7 +156,9 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
   if (!result || !largest) return [];
   const { first, later } = result.exponents;
   const overPlainUs = Math.max(largest.first.overPlainUs, largest.later.overPlainUs);
+  const tenThousand = result.measured.find(({ size }) => size === 10_000);
   return [
+    ...(tenThousand ? passTargets(tenThousand) : []),
     {
       what: 'exponent of reconcile’s CPU over the size of the world',
       value: Math.max(first, later),
@@ -168,6 +170,24 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
       value: overPlainUs,
       limit: 100,
       unit: 'µs',
+    },
+  ];
+}
+
+function passTargets({ first, later }: Readonly<Record<'first' | 'later', PassResult>>): readonly Target[] {
+  const largest = (of: (pass: PassResult) => number): number => Math.max(of(first), of(later));
+  return [
+    {
+      what: 'CPU of a pass over 10,000 Jobs and 2,000 live Terrakube jobs',
+      value: largest(({ cpuMs }) => cpuMs),
+      limit: 1500,
+      unit: 'ms',
+    },
+    {
+      what: 'memory of such a pass, over the empty process',
+      value: largest(({ overEmptyMb }) => overEmptyMb),
+      limit: 80,
+      unit: 'MB',
     },
   ];
 }
