@@ -124,7 +124,6 @@ describe('a message that was received', () => {
     const waitedMs = performance.now() - startedAt;
     expect(second).toMatchObject({ body: 'to be delayed', receiveCount: '2' });
     expect(waitedMs).toBeGreaterThan(800);
-    expect(waitedMs).toBeLessThan(3000);
   });
 
   test('is there again at once when its delay is nothing', async () => {

@@ -176,14 +176,17 @@ test('a message whose visibility the function has set to zero comes back at once
     if (times.length > 1) {
       return ok(null);
     }
-    const message = { QueueUrl: urlOf('Jobs'), ReceiptHandle: record?.receiptHandle, VisibilityTimeout: 0 };
-    await sqs.client.send(new ChangeMessageVisibilityCommand(message));
+    const message = { QueueUrl: urlOf('Jobs'), ReceiptHandle: record?.receiptHandle };
+    // Hidden for long at first, so that only the zero can have brought it back.
+    for (const VisibilityTimeout of [20, 0]) {
+      await sqs.client.send(new ChangeMessageVisibilityCommand({ ...message, VisibilityTimeout }));
+    }
     return failing(record?.messageId);
   });
   await isEmpty();
 
   const [first = 0, second = 0] = times;
-  expect(second - first).toBeLessThan(800);
+  expect(second - first).toBeLessThan(15_000);
 });
 
 test.each<[string, InvokeResult | 'the first and a stranger']>([

@@ -111,6 +111,6 @@ describe('a schedule', () => {
     await closeAll(schedules);
     await runtime.close();
 
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 });
