@@ -9,6 +9,8 @@ import { hasControllers } from './support/real-cluster.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+/** The Job controller comes back to a pod that was refused after 1, 2, 4 … s, and the next look tells what the last saw. */
+const EXPLAINED_WITHIN_MS = 40 * SECOND;
 
 describe.runIf(hasControllers).concurrent('job-status explains why a Job waits, and later fails its step', () => {
   let world: AuditedWorld;
@@ -17,8 +19,15 @@ describe.runIf(hasControllers).concurrent('job-status explains why a Job waits, 
   });
   afterAll(() => world?.close());
 
-  const explained = (step: DispatchedStep, line: RegExp, of = world) =>
-    until(`a line ${line} in the run's log`, () => of.terrakube.logs(step.ids.jobId).some((text) => line.test(text)));
+  const explained = async (step: DispatchedStep, line: RegExp, of = world) => {
+    const lines = () => of.terrakube.logs(step.ids.jobId);
+    const isThere = () => lines().some((text) => line.test(text));
+    await until(`a line ${line} in the run's log`, isThere, EXPLAINED_WITHIN_MS).catch(async (cause: unknown) => {
+      const { body } = await of.client.send('GET', `/api/v1/namespaces/${of.namespace}/events`);
+      const seen = JSON.stringify({ run: lines(), jobStatus: of.log.lines, events: body });
+      throw new Error(`No line ${line}, but ${seen}`, { cause });
+    });
+  };
 
   test('a Secret that is missing: two minutes', async () => {
     const step = await world.dispatch({ executor: { secrets: ['no-such-secret'] } });
