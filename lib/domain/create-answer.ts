@@ -96,6 +96,7 @@ export function readFailure({
     case 'secretInvalid':
     case 'secretUnavailable':
     case 'queueUnavailable':
+    case 'jobChanging':
     case 'terrakubeUnavailable':
     case 'terrakubeRefused':
       return undefined;

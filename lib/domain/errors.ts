@@ -23,6 +23,8 @@ const codes = {
   clusterUnknown: { retryable: true },
   /** The Kubernetes API does not know our token, even a fresh one. */
   clusterUnauthorized: { retryable: true },
+  /** A Job that others change faster than we can look at it. */
+  jobChanging: { retryable: true },
   /** The Kubernetes API refused a read. */
   clusterRefused: { retryable: true },
   /** No answer from Terrakube, or a 5xx. */

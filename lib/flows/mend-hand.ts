@@ -14,6 +14,7 @@ import type { LookDeps } from './look-at-job.ts';
 import type { Mirror, Ring } from './mirror.ts';
 import { type Observed, observeJob, observeStep } from './observe-job.ts';
 import type { ReconcileMemory } from './reconcile-memory.ts';
+import { sayNotObserved } from './say-not-observed.ts';
 import { createWorkQueue } from './work-queue.ts';
 
 /** What doing needs. */
@@ -95,7 +96,7 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
       logDone(deps, name, done, elapsedMs(startedAt, clock.now()));
     } catch (error) {
       failed.add(key);
-      log.error('job not observed', { ...(name === '' ? {} : { jobName: name }), ...errorFields(error) });
+      sayNotObserved(log, name, errorFields(error));
     }
     restSince.set(key, { row, at: clock.now(), rest });
     // What was planned will be planned again; what rang once may be about a Job that is gone, and rings no more.

@@ -6,6 +6,7 @@ import { elapsedMs } from '../domain/time.ts';
 import type { Log, LogFields, Metrics } from '../ports.ts';
 import { type LookDeps, UNREAD } from './look-at-job.ts';
 import { observeJob } from './observe-job.ts';
+import { sayNotObserved } from './say-not-observed.ts';
 
 /** What observing several Jobs needs. */
 export interface ObserveAllDeps extends LookDeps {
@@ -47,7 +48,7 @@ async function observe(deps: ObserveAllDeps, { jobName, final }: Doorbell): Prom
     log.info('job observed', { jobName, ...fields, reason: `row ${row}: ${action}, ${deed}`, durationMs });
     return true;
   } catch (error) {
-    log.error('job not observed', { jobName, ...errorFields(error) });
+    sayNotObserved(log, jobName, errorFields(error));
     return false;
   }
 }

@@ -83,7 +83,7 @@ async function observe(deps: LookDeps, { name, final, look: lookAt }: Subject): 
     look = again && again !== look && !isSame(look.verdict, again.verdict) ? again : await lookAt(look);
   }
   if (!look) return { row: 0, action: 'leave', deed: 'none', outcome: 'missing' };
-  throw new DispatcherError('clusterUnavailable', `Job ${name} changed at each of ${LOOKS} looks.`);
+  throw new DispatcherError('jobChanging', `Job ${name} changed at each of ${LOOKS} looks.`);
 }
 
 /** What is written to Terrakube, or follows from it, is decided on a second look: the first one may be seconds old. */

@@ -137,4 +137,12 @@ describe('a line of the log', () => {
       },
     ]);
   });
+
+  test('only warns of a Job that others change at each look', async () => {
+    const { deps, log, world } = createCrowd();
+    const cluster = { ...world.cluster, stopJob: async () => 'conflict' as const };
+    world.terrakube.put(of(100), { ...executing(), status: 'cancelled' });
+    expect(await observeAll({ ...deps, cluster }, doorbells.slice(0, 1))).toBe(1);
+    expect(log.lines).toMatchObject([{ level: 'warn', message: 'job not observed', code: 'jobChanging' }]);
+  });
 });

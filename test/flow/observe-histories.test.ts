@@ -154,7 +154,7 @@ describe('history 11: the kubelet changes the Job while it is being stopped', ()
       terrakube: cancelled,
       around: async (method, call) => (method === 'stopJob' ? 'conflict' : call()),
     });
-    await expect(world.observe()).rejects.toMatchObject({ code: 'clusterUnavailable', retryable: true });
+    await expect(world.observe()).rejects.toMatchObject({ code: 'jobChanging', retryable: true });
   });
 });
 
