@@ -64,9 +64,10 @@ export function createKeepAliveHttp({ caPem, timeoutMs = DEFAULT_TIMEOUT_MS, now
     try {
       return await once(call);
     } catch (error) {
-      if (!(error instanceof StaleSocketError)) throw error;
-      // The others have been idle for as long, and the next one from the pool would be just as dead.
+      // The others have been idle for as long, and the next one from the pool would be just as dead: one that was closed
+      // says so at once, and one that nothing comes through any more only after the whole time limit, one call each.
       dropIdle();
+      if (!(error instanceof StaleSocketError)) throw error;
       return await once(call).catch((again: unknown) => {
         throw again instanceof StaleSocketError ? again.cause : again;
       });

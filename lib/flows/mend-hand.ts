@@ -15,6 +15,7 @@ import type { Mirror, Ring } from './mirror.ts';
 import { type Observed, observeJob, observeStep } from './observe-job.ts';
 import type { ReconcileMemory } from './reconcile-memory.ts';
 import { sayNotObserved } from './say-not-observed.ts';
+import { SIDE_BY_SIDE } from './side-by-side.ts';
 import { createWorkQueue } from './work-queue.ts';
 
 /** What doing needs. */
@@ -52,13 +53,14 @@ interface Work {
   /** Number of the planned verdict's row; a look that found nothing to do says so of one row. */
   readonly row: number;
   readonly name: string;
+  /** A stop: an executor that is cancelled goes on booting meanwhile. */
+  readonly isInHaste?: boolean;
   run(): Promise<Observed>;
 }
 
 /** {@link Work.row} of a look that no plan has asked for. */
 const RUNG = -1;
 
-const SIDE_BY_SIDE = 10;
 /** A look that found nothing to do finds nothing a second later; nor does one at a Job that has ended for half a minute. */
 const REST: DurationMs = durationMs(5000);
 const LONG_REST: DurationMs = durationMs(30_000);
@@ -105,7 +107,7 @@ export function createHand(deps: HandDeps, mirror: Mirror): Hand {
   const take = (work: Work): void => {
     const rested = restSince.get(work.key);
     const isResting = rested?.row === work.row && elapsedMs(rested.at, clock.now()) < rested.rest;
-    if (!isResting && !queue.has(work.key)) queue.add(work.key, work);
+    if (!isResting && !queue.has(work.key, work.isInHaste)) queue.add(work.key, work, work.isInHaste);
   };
   const workOf = (planned: PlannedAction): Work =>
     workFor(isOnAbsence(planned) ? looking : careful, deps, mirror, planned);
@@ -146,7 +148,8 @@ function workFor(looking: LookDeps, deps: HandDeps, mirror: Mirror, planned: Pla
   if (action.kind === 'deletePayload') {
     return { key: `payload ${name}`, row, name, run: () => deletePayload(deps, mirror, name) };
   }
-  return { key: targetKey(target), row, name, run: () => observeJob(looking, name) };
+  const isInHaste = action.kind === 'stop';
+  return { key: targetKey(target), row, name, isInHaste, run: () => observeJob(looking, name) };
 }
 
 /** The Job remembers that its payload is gone; when it was changed meanwhile, the next look writes it down. */

@@ -8,11 +8,12 @@ import { planReconcile, terrakubeJobOf } from '../domain/reconcile-plan.ts';
 import { isLiveJob } from '../domain/terrakube-job.ts';
 import { type DurationMs, durationMs, type EpochMs, elapsedMs, epochMs } from '../domain/time.ts';
 import { writingUntil } from './in-time.ts';
+import { REPORT_MAY_TAKE } from './look-at-job.ts';
 import { createHand, type Hand, type HandDeps } from './mend-hand.ts';
 import { createMirror, type Mirror } from './mirror.ts';
-import { createPingTurns } from './ping-turns.ts';
 import { installationSelector, type ReadWorlds, sinceOf } from './read-worlds.ts';
 import { lookAtTerrakube, type TerrakubeLookDeps } from './terrakube-looks.ts';
+import { createTurns } from './turns.ts';
 import { watchWorlds } from './watch-worlds.ts';
 
 /** What mending needs. */
@@ -34,8 +35,8 @@ export interface Mending {
 const TICK: DurationMs = durationMs(1000);
 /** A run begins every minute, and each lasts for a minute and a half. */
 const OVERLAP_MS = 30_000;
-/** A look that failed is taken again after 5 s, and one at a Job that is gone 2 s and 10 s after its pod. */
-const LINGERS_MS = 15_000;
+/** A look that failed is taken again after 5 s, and one at a Job that is gone 2 s and 10 s after its pod, or 10 s later. */
+const LINGERS_MS = 25_000;
 
 /** Works until the run's time is over, or nothing is left that could change. @returns how many targets were left undone. */
 export async function mendUntil(deps: MendDeps, mending: Mending): Promise<number> {
@@ -44,6 +45,7 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
   const mirror = createMirror(worlds, deps.installation);
   const hand = createHand({ ...deps, ...writingUntil(deps, mending.atTheLatest) }, mirror);
   for (const planned of deeds) hand.take(planned);
+  const nextBegins = epochMs(until - OVERLAP_MS);
   const watching = watchWorlds(deps, {
     mirror,
     labelSelector: installationSelector(deps.installation),
@@ -52,10 +54,13 @@ export async function mendUntil(deps: MendDeps, mending: Mending): Promise<numbe
     until,
     ring: (ring) => {
       const job = ring.final ?? mirror.job(ring.name);
-      if (!job || !memory.isSettled(job)) hand.answer(ring);
+      if (job && memory.isSettled(job)) return;
+      // A Job that is gone holds no claim: the later run comes first, and may wait for a last report.
+      if (ring.final && clock.now() >= nextBegins) void clock.sleep(REPORT_MAY_TAKE).then(() => hand.answer(ring));
+      else hand.answer(ring);
     },
   });
-  const ours = createPingTurns(clock, epochMs(until - OVERLAP_MS));
+  const ours = createTurns(clock, nextBegins);
   const plan = (): void => {
     if (clock.now() < until) planAgain(deps, mirror, { hand, ours });
   };
@@ -85,7 +90,7 @@ function mayMove(mirror: Mirror): boolean {
 function planAgain(
   deps: MendDeps,
   mirror: Mirror,
-  { hand, ours }: { readonly hand: Hand; readonly ours: ReturnType<typeof createPingTurns> },
+  { hand, ours }: { readonly hand: Hand; readonly ours: ReturnType<typeof createTurns> },
 ): void {
   const { installation, settings, maxStarts, memory, cluster } = deps;
   const jobs = mirror.jobs().filter((job) => !memory.isSettled(job));

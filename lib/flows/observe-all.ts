@@ -1,5 +1,4 @@
-// Several Jobs side by side, a few at a time: a burst of events must not become a burst on the API server. Each is
-// observed, whatever becomes of the others.
+// Several Jobs side by side. Each is observed, whatever becomes of the others.
 import type { Doorbell } from '../domain/doorbell.ts';
 import { observedMetrics } from '../domain/observed-metrics.ts';
 import { elapsedMs } from '../domain/time.ts';
@@ -7,6 +6,7 @@ import type { Log, LogFields, Metrics } from '../ports.ts';
 import { type LookDeps, UNREAD } from './look-at-job.ts';
 import { observeJob } from './observe-job.ts';
 import { sayNotObserved } from './say-not-observed.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** What observing several Jobs needs. */
 export interface ObserveAllDeps extends LookDeps {
@@ -18,22 +18,17 @@ export interface ObserveAllDeps extends LookDeps {
   readonly unread?: Set<string>;
 }
 
-const SIDE_BY_SIDE = 10;
-
 /** Observes every Job. @returns how many of them could not be observed. */
 export async function observeAll(deps: ObserveAllDeps, doorbells: readonly Doorbell[]): Promise<number> {
-  const waiting = [...doorbells];
   let failed = 0;
   const { log, unread = new Set() } = deps;
   const onUnread = (what: string): void => {
     if (!unread.has(what)) log.warn(UNREAD, { reason: what });
     unread.add(what);
   };
-  const work = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift())
-      if (!(await observe({ ...deps, onUnread }, next))) failed += 1;
-  };
-  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+  await sideBySide(doorbells, async (doorbell) => {
+    if (!(await observe({ ...deps, onUnread }, doorbell))) failed += 1;
+  });
   return failed;
 }
 

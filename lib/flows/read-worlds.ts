@@ -10,6 +10,7 @@ import type { ListedTerrakubeJob } from '../domain/terrakube-job.ts';
 import { type EpochMs, epochMs } from '../domain/time.ts';
 import type { Clock, ReconciledCluster, TerrakubeJobs } from '../ports.ts';
 import type { ReconcileMemory } from './reconcile-memory.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** What reading needs. */
 export interface ReadDeps {
@@ -86,10 +87,10 @@ export async function readEndedPods(
 ): Promise<ReadWorlds> {
   if (worlds.pods === 'forbidden') return worlds;
   const read = [...worlds.pods];
-  for (const name of names) {
+  await sideBySide(names, async (name) => {
     const pods = await cluster.listPods(name);
     if (pods !== 'forbidden') read.push(...pods);
-  }
+  });
   return { ...worlds, pods: read };
 }
 

@@ -46,7 +46,10 @@ export async function reconcile(deps: ReconcileDeps, startedAt: EpochMs): Promis
   const { clock } = deps;
   // Long lists and slow answers: better an error that says so than an end without a word.
   const late = clock.sleep(durationMs(RUN_LASTS_AT_MOST + 4000)).then(() => {
-    throw new DispatcherError('terrakubeUnavailable', 'The run took too long; both worlds were not read in time.');
+    throw new DispatcherError(
+      'terrakubeUnavailable',
+      'The run took too long: Terrakube, the cluster or SQS answers too slowly.',
+    );
   });
   const atTheLatest = epochMs(startedAt + RUN_LASTS_AT_MOST);
   // Nothing of the letters keeps the rest from being done, and a run that fails does not leave them under way: they would

@@ -19,15 +19,15 @@ export async function restartStep(deps: LookDeps, look: Look): Promise<Deed> {
   const { cluster, terrakube, clock } = deps;
   const { name = '', resourceVersion = '', annotations } = look.job?.metadata ?? {};
   if (isClaimed(annotations, look.now)) return 'none';
-  const claim = isoTime(look.now);
-  const claimed = await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.claim]: claim });
+  const claimed = await cluster.annotateJob(name, resourceVersion, { [ANNOTATION.claim]: isoTime(look.now) });
   if (claimed !== 'patched') return claimed === 'conflict' ? 'conflict' : 'none';
   const again = await lookAtJob(deps, name, undefined, look);
   const { action } = again?.verdict ?? {};
   const isStill = action?.kind === 'restart' && action.phase === 'carryOut';
-  if (!again || !isStill || again.job?.metadata?.annotations?.[ANNOTATION.claim] !== claim) return 'conflict';
+  if (!again || !isStill) return 'conflict';
   const comments = await nextRecord(deps, again, clock.now());
   if (comments === undefined) return 'conflict';
+  // Later than this, somebody else may have the claim.
   if (elapsedMs(look.now, cluster.serverNow()) >= CLAIM_HOLDS) return 'none';
   await terrakube.patchJob(again.ids, { status: 'pending', comments });
   await mark(deps, name, isoTime(again.now));

@@ -92,6 +92,17 @@ describe.each(['http', 'https'] as const)('a sender over %s', (protocol) => {
     expect(server.connections).toBe(opened + 1);
   });
 
+  test('leaves every kept connection when nothing came through one of them any more', async () => {
+    const server = await start(protocol);
+    const { send } = createSender({ timeoutMs: 200 });
+    await Promise.all(Array.from({ length: 8 }, () => send(get(server))));
+    const opened = server.connections;
+    server.script((call) => (call.connection <= opened ? 'silence' : answers(call)));
+    expect(await codeOf(send(get(server)))).toBe('ETIMEDOUT');
+    expect((await send(get(server, '/next'))).body.toString()).toBe('answer to /next');
+    expect(server.connections).toBe(opened + 1);
+  });
+
   test('survives calls at once after all its kept connections died', async () => {
     const server = await start(protocol);
     const { send } = createSender();
