@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import type { PlannedAction } from '../../lib/domain/plan-types.ts';
-import { brake } from '../../lib/domain/reconcile-brake.ts';
+import { brake, isAbsent } from '../../lib/domain/reconcile-brake.ts';
 import { ids, kubernetesJob, step, terrakubeJob } from '../support/builders.ts';
 import { endedJob, running } from '../support/observe-world.ts';
 import { podFor, runJobController } from '../support/reconcile-model.ts';
@@ -21,6 +21,22 @@ const waitingJob = (of: DispatchIds) => {
 
 const told = (of: DispatchIds, status: string) =>
   terrakubeJob({ status, steps: [step({ id: of.stepId, status: status === 'queue' ? 'pending' : status })] });
+
+test('what Terrakube does not have is the job, or its step, of a job that was not cancelled', () => {
+  const other = [step({ id: idsOf(1).stepId })];
+  const absent = [
+    'notFound' as const,
+    terrakubeJob({ status: 'queue', steps: other }),
+    terrakubeJob({ status: 'failed', steps: [] }),
+  ];
+  const present = [
+    'unreachable' as const,
+    terrakubeJob({ steps: [step({ id: idsOf(0).stepId })] }),
+    terrakubeJob({ status: 'cancelled', steps: other }),
+  ];
+  expect(absent.map((terrakube) => isAbsent(terrakube, idsOf(0)))).toEqual([true, true, true]);
+  expect(present.map((terrakube) => isAbsent(terrakube, idsOf(0)))).toEqual([false, false, false]);
+});
 
 /** Twenty Jobs that wait; the first of them have lost their Terrakube jobs, or those have this status. */
 function twentyJobs(first: number, status: 'gone' | 'cancelled'): ReconcileWorld {

@@ -158,6 +158,53 @@ describe('a claim', () => {
   });
 });
 
+describe('between its claim and its request', () => {
+  /** A run in which something happens as soon as the Job is claimed. */
+  const afterClaim = async (happens: (world: RestartWorld) => void): Promise<RestartWorld> => {
+    const world = restartWorld();
+    let hasHappened = false;
+    const around = world.sandbox(async (_, call) => {
+      const answer = await call();
+      if (!hasHappened && isClaimedIn(world)) {
+        hasHappened = true;
+        happens(world);
+      }
+      return answer;
+    });
+    const run = world.begin(around);
+    await world.clock.pass(1000);
+    expect(hasHappened).toBe(true);
+    void run;
+    return world;
+  };
+
+  test.each([
+    ['is running, and may have done something', { status: 'running', steps: [step({ status: 'running' })] }],
+    ['waits in a locked workspace', { status: 'pending' }],
+    ['was failed by somebody else', { status: 'failed', steps: [step({ status: 'failed' })] }],
+  ])('a step that %s is not asked for', async (_, change) => {
+    const world = await afterClaim(({ terrakube }) => terrakube.changeJob(ids(), change));
+    expect(world.asked).toEqual([]);
+  });
+});
+
+test('the mark of a restart is written again when others change the Job at the same time', async () => {
+  let refusals = 2;
+  const world = restartWorld({
+    around: async (method, call) => {
+      const isMark = method === 'annotateJob' && world.asked.length > 0;
+      if (!isMark || refusals === 0) return call();
+      refusals -= 1;
+      return 'conflict';
+    },
+  });
+  const run = world.begin();
+  await world.clock.pass(1000);
+  expect(refusals).toBe(0);
+  expect(world.store.allJobs()[0]?.metadata?.annotations).toHaveProperty(['terrakube.io/restarted-at']);
+  await world.clock.until(run);
+});
+
 const isClaimedIn = ({ store }: ReconcileWorld): boolean =>
   store.allJobs()[0]?.metadata?.annotations?.['terrakube.io/claim'] !== undefined;
 

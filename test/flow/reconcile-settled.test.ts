@@ -45,6 +45,20 @@ test('a cancelled job that comes back to life after its Job was over is cancelle
   expect(world.terrakube.job(ids())?.status).toBe('cancelled');
 });
 
+test('a cancelled job that an executor sets running half a minute later is cancelled again in the same run', async () => {
+  const verdict = recordedVerdict({ action: 'cancel', cause: 'cancelled' });
+  const world = createReconcileWorld({
+    jobs: [endedJob({ ended: 'Failed', verdict })],
+    terrakube: [[ids(), terrakubeJob({ status: 'cancelled', steps: [step({ status: 'cancelled' })] })]],
+  });
+  const run = world.begin();
+  await world.clock.pass(30_000);
+  world.terrakube.changeJob(ids(), { status: 'running' });
+  await world.clock.pass(15_000);
+  expect(world.terrakube.job(ids())?.status).toBe('cancelled');
+  await world.clock.until(run);
+});
+
 test('a step that a locked workspace has left pending is failed when that had failed at first', async () => {
   let failures = 0;
   const world = createReconcileWorld({

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';
 import { durationMs } from '../../lib/domain/time.ts';
-import type { OpenWatch, ReconciledCluster } from '../../lib/ports.ts';
+import type { OpenWatch, ReconciledCluster, WatchRequest } from '../../lib/ports.ts';
 import { ids, kubernetesJob, step, terrakubeJob } from '../support/builders.ts';
 import { terminated } from '../support/observe-world.ts';
 import { podFor, runJobController } from '../support/reconcile-model.ts';
@@ -110,6 +110,23 @@ describe('a stream that ends', () => {
     expect(world.cluster.openWatches()).toEqual({ jobs: 0, pods: 0 });
   });
 
+  test('is none that lasts for longer than 20 s: a dead connection says nothing', async () => {
+    const world = executors(1);
+    const lasts: number[] = [];
+    const noted =
+      <T>(watch: (request: WatchRequest<T>) => OpenWatch) =>
+      (request: WatchRequest<T>): OpenWatch => {
+        lasts.push(request.timeout);
+        return watch(request);
+      };
+    const { cluster } = world.deps;
+    await world.run({
+      cluster: { ...cluster, watchJobs: noted(cluster.watchJobs), watchPods: noted(cluster.watchPods) },
+    });
+    expect(lasts.length).toBeGreaterThan(8);
+    expect(Math.max(...lasts)).toBe(20);
+  });
+
   test('again and again at once is not opened in a circle', async () => {
     const world = executors(1);
     let opened = 0;
@@ -123,6 +140,49 @@ describe('a stream that ends', () => {
     await world.run({ cluster });
     expect(opened).toBe(90);
   });
+});
+
+test('an Event that comes while a run watches is explained to the user in that run', async () => {
+  const world = createReconcileWorld({
+    jobs: [{ ...kubernetesJob(), status: {} }],
+    terrakube: [[ids(), terrakubeJob()]],
+  });
+  const run = world.begin();
+  await world.clock.pass(3000);
+  expect(world.terrakube.everyLine).toEqual([]);
+  const [job] = world.store.allJobs();
+  world.cluster.putEvent({
+    metadata: { name: 'refused', namespace: 'terrakube' },
+    involvedObject: { kind: 'Job', name: job?.metadata?.name ?? '', uid: job?.metadata?.uid ?? '' },
+    type: 'Warning',
+    reason: 'FailedCreate',
+    message: 'Error creating: pods "x" is forbidden: exceeded quota: no-pods, requested: pods=1, used: pods=0',
+    lastTimestamp: new Date(world.clock.now()),
+  });
+  await world.clock.pass(13_000);
+  expect(world.terrakube.everyLine).toEqual([expect.stringContaining('exceeded quota: no-pods')]);
+  await world.clock.until(run);
+});
+
+test('at most ten Jobs are looked at at the same time', async () => {
+  let underWay = 0;
+  let most = 0;
+  const world: ReconcileWorld = executors(40, {
+    around: async (method, call) => {
+      if (method !== 'getJob') return call();
+      underWay += 1;
+      most = Math.max(most, underWay);
+      await world.clock.sleep(durationMs(100));
+      underWay -= 1;
+      return call();
+    },
+  });
+  const run = world.begin();
+  await world.clock.pass(5000);
+  for (let at = 0; at < 40; at += 1) world.store.put(changed(idsOf(at), 1));
+  await world.clock.until(run);
+  expect(Object.keys(looks(world))).toHaveLength(40);
+  expect(most).toBe(10);
 });
 
 const REFUSED = new DispatcherError('clusterRefused', 'The Kubernetes API answered 403 to watch jobs.');

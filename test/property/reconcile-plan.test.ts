@@ -27,7 +27,7 @@ const about = fc
   .map(({ maxStarts, settings }) => ({ installation: INSTALLATION, maxStarts, settings: verdictSettings(settings) }));
 
 /** Small worlds are quick to shrink; the large ones have up to 200 Jobs. */
-const worlds = fc.oneof({ weight: 9, arbitrary: anyWorld(4) }, { weight: 1, arbitrary: anyWorld(40) });
+const worlds = fc.oneof({ weight: 9, arbitrary: anyWorld(4) }, { weight: 1, arbitrary: anyWorld(60) });
 
 /** Checks a law. */
 const holds = (law: (any: AnyWorld, settings: PlanSettings) => void): void =>
