@@ -1,145 +1,47 @@
 // `plan`, as a program, between the stand-in cluster and the stand-in Terrakube: what it says, and that it only reads.
-import { spawn } from 'node:child_process';
-import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import type { V1Job } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PlanReport } from '../../cli/plan-report.ts';
 import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
-import { buildJob } from '../../lib/domain/job-manifest.ts';
 import { jobName } from '../../lib/domain/job-name.ts';
-import { epochMs } from '../../lib/domain/time.ts';
-import { LOCAL_CREDENTIALS, LOCAL_REGION } from '../../local/aws/credentials.ts';
 import { startQueues } from '../../local/aws/sqs.ts';
-import { verifyEksToken } from '../../local/aws/verify-eks-token.ts';
-import { type StandInCluster, startCluster } from '../../local/cluster/cluster.ts';
-import { clusterApis } from '../../local/executor-secret.ts';
-import { executorSettings, INSTALLATION, ids as idsOf, PAYLOAD_SECRETS, payload } from '../support/builders.ts';
-import { leaksIn } from '../support/leaks.ts';
+import type { StandInCluster } from '../../local/cluster/cluster.ts';
+import { INSTALLATION, ids as idsOf, PAYLOAD_SECRETS } from '../support/builders.ts';
+import { type CliWorld, type Environment, executorIs, PULL, startCliWorld } from '../support/cli-world.ts';
 import { startScriptedServer } from '../support/scripted-server.ts';
-import { INTERNAL_SECRET, startTerrakubeBench, type TerrakubeBench } from '../support/terrakube-bench.ts';
+import type { TerrakubeBench } from '../support/terrakube-bench.ts';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
-const CLUSTER_TOKEN = 'token-of-whoever-makes-the-jobs';
-const SECRETS = [
-  ...PAYLOAD_SECRETS,
-  INTERNAL_SECRET,
-  LOCAL_CREDENTIALS.secretAccessKey,
-  'hunter4',
-  'k8s-aws-v1.',
-  'eyJ',
-  // Of each payload: {"commandList":null,"onF…
-  Buffer.from(payload()).toString('base64').slice(0, 32),
-];
-
+let world: CliWorld;
 let cluster: StandInCluster;
 let bench: TerrakubeBench;
-let apis: ReturnType<typeof clusterApis>;
 let closing: (() => Promise<void>)[] = [];
 
 // A plan is about everything, so each test has worlds of its own.
 beforeEach(async () => {
-  const identities = [{ arn: 'arn:aws:sts::123456789012:assumed-role/operator/me', credentials: LOCAL_CREDENTIALS }];
-  cluster = await startCluster({
-    authenticate: async (token) =>
-      token === CLUSTER_TOKEN
-        ? 'admin'
-        : (await verifyEksToken(token, { clusterName: 'local', identities, now: Date.now() }))?.arn,
-  });
-  apis = clusterApis({ cluster, token: CLUSTER_TOKEN });
-  // Terrakube sends nothing again while a test looks.
-  bench = await startTerrakubeBench({ resendAfterMs: 60_000 });
-  closing = [bench.close, cluster.close];
+  world = await startCliWorld();
+  ({ cluster, bench } = world);
+  closing = [world.close];
 });
 afterEach(async () => {
   for (const close of closing) await close();
 });
 
-const settings = (): Readonly<Record<string, string>> => ({
-  AWS_REGION: LOCAL_REGION,
-  AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
-  AWS_SESSION_TOKEN: LOCAL_CREDENTIALS.sessionToken ?? '',
-  TerrakubeApiUrl: bench.terrakube.url,
-  Installation: INSTALLATION,
-  InternalSecret: INTERNAL_SECRET,
-  EksClusterName: 'local',
-  EksEndpoint: cluster.url,
-  EksCertificateAuthority: Buffer.from(cluster.caPem).toString('base64'),
-});
+const plan = (args: readonly string[] = [], changes?: Environment) => world.run(['plan', ...args], changes);
 
-/** Runs the command in an environment that holds nothing else. Whatever it says, it tells no secret. */
-async function plan(args: readonly string[] = [], changes: Readonly<Record<string, string>> = {}) {
-  const env = { ...settings(), ...changes };
-  const child = spawn(process.execPath, ['cli/main.ts', 'plan', ...args], { cwd: ROOT, env });
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const exitCode = child.exitCode ?? (await new Promise<number | null>((resolve) => child.on('exit', resolve)));
-  expect(leaksIn([stdout, stderr], SECRETS)).toEqual([]);
-  return { exitCode, stdout, stderr };
+async function report(args: readonly string[] = [], changes?: Environment) {
+  const { exitCode, report: found } = await world.report(['plan', ...args], changes);
+  return { exitCode, report: found as PlanReport };
 }
 
-async function report(...[args = [], changes]: Parameters<typeof plan>) {
-  const { exitCode, stdout, stderr } = await plan([...args, '--json'], changes);
-  expect(stderr).toBe('');
-  const found: PlanReport = JSON.parse(stdout);
-  return { exitCode, report: found };
-}
+const dispatched = () => world.dispatched();
+const createJob = (ids: DispatchIds) => world.createJob(ids);
+const setPodStatus = (job: V1Job, status: object) => world.setPodStatus(job, status);
+const untilFailed = (job: V1Job) => expect.poll(() => world.hasFailed(job)).toBe(true);
 
-/** A Terrakube job that was dispatched: the ids of its first step. */
-async function dispatched(): Promise<DispatchIds> {
-  const posts = bench.sink.received.length;
-  const steps = [{ type: 'terraformPlan', name: 'Plan' }] as const;
-  const { jobId, organizationId, workspaceId } = bench.terrakube.createJob({ steps });
-  await bench.untilPosts(posts + 1);
-  await bench.untilStatus(jobId, 'queue');
-  const { stepId, type } = bench.sink.received.at(-1)?.body ?? { stepId: '', type: '' };
-  return idsOf({ jobId, organizationId, workspaceId, stepId, type });
-}
-
-/** What dispatch makes of it. The payload is in the Job itself: nothing may show it. */
-async function createJob(ids: DispatchIds): Promise<V1Job> {
-  const now = epochMs(Date.now());
-  const request = { ids, payload: payload(ids), acceptedAt: now };
-  const executor = executorSettings({ transport: 'env' });
-  const body = buildJob({ request, settings: executor, installation: INSTALLATION, start: 1, now });
-  return apis.batch.createNamespacedJob({ namespace: 'terrakube', body });
-}
-
-async function setPodStatus(job: V1Job, status: object): Promise<void> {
-  const labelSelector = `batch.kubernetes.io/job-name=${job.metadata?.name}`;
-  const find = async () => (await apis.core.listNamespacedPod({ namespace: 'terrakube', labelSelector })).items[0];
-  await expect.poll(find).toBeDefined();
-  const name = (await find())?.metadata?.name ?? '';
-  const target = { apiVersion: 'v1', kind: 'Node', name: 'ip-10-0-0-7' };
-  await apis.core.createNamespacedPodBinding({ namespace: 'terrakube', name, body: { metadata: { name }, target } });
-  await apis.core.patchNamespacedPodStatus({ namespace: 'terrakube', name, body: { status } });
-}
-
-async function untilFailed(job: V1Job): Promise<void> {
-  const name = job.metadata?.name ?? '';
-  const conditions = async () =>
-    (await apis.batch.readNamespacedJob({ namespace: 'terrakube', name })).status?.conditions?.map(({ type }) => type);
-  await expect.poll(conditions).toContain('Failed');
-}
-
-const container = (state: object) => ({
-  containerStatuses: [
-    { name: 'executor', image: 'azbuilder/executor:2.33.0', imageID: '', ready: false, restartCount: 0, state },
-  ],
-});
-const PULL = {
-  phase: 'Pending',
-  ...container({
-    waiting: {
-      reason: 'ImagePullBackOff',
-      message: 'Back-off pulling image "azbuilder/executor:2.33.0": unauthorized: password=hunter4',
-    },
-  }),
-};
 const OUT_OF_MEMORY = {
   phase: 'Failed',
-  ...container({
+  ...executorIs({
     terminated: {
       exitCode: 137,
       reason: 'OOMKilled',

@@ -1,46 +1,24 @@
 // `redrive`, as a program, between the local SQS, the stand-in cluster and the stand-in Terrakube.
-import { spawn } from 'node:child_process';
-import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RedriveReport } from '../../cli/redrive-letters.ts';
 import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
-import { buildJob } from '../../lib/domain/job-manifest.ts';
-import { epochMs } from '../../lib/domain/time.ts';
-import { LOCAL_CREDENTIALS, LOCAL_REGION } from '../../local/aws/credentials.ts';
 import { type LocalQueues, startQueues } from '../../local/aws/sqs.ts';
-import { verifyEksToken } from '../../local/aws/verify-eks-token.ts';
-import { type StandInCluster, startCluster } from '../../local/cluster/cluster.ts';
-import { clusterApis } from '../../local/executor-secret.ts';
-import { executorSettings, INSTALLATION, ids as idsOf, PAYLOAD_SECRETS, payload } from '../support/builders.ts';
-import { leaksIn } from '../support/leaks.ts';
-import { INTERNAL_SECRET, startTerrakubeBench, type TerrakubeBench } from '../support/terrakube-bench.ts';
+import { PAYLOAD_SECRETS, payload } from '../support/builders.ts';
+import { type CliWorld, type Environment, startCliWorld } from '../support/cli-world.ts';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
-const CLUSTER_TOKEN = 'token-of-whoever-makes-the-jobs';
-const SECRETS = [...PAYLOAD_SECRETS, LOCAL_CREDENTIALS.secretAccessKey, INTERNAL_SECRET];
 const ACCEPTED_AT = '2026-11-24T20:41:37.504Z';
 const limits = { maximumMessageBytes: 1_048_576, retentionSeconds: 345_600, visibilityTimeoutSeconds: 30 };
 
-let cluster: StandInCluster;
-let bench: TerrakubeBench;
+let world: CliWorld;
+let bench: CliWorld['bench'];
 let queues: LocalQueues;
 
 beforeAll(async () => {
-  const identities = [{ arn: 'arn:aws:sts::123456789012:assumed-role/operator/me', credentials: LOCAL_CREDENTIALS }];
-  cluster = await startCluster({
-    authenticate: async (token) =>
-      token === CLUSTER_TOKEN
-        ? 'admin'
-        : (await verifyEksToken(token, { clusterName: 'local', identities, now: Date.now() }))?.arn,
-  });
-  bench = await startTerrakubeBench({ resendAfterMs: 60_000 });
+  world = await startCliWorld();
+  bench = world.bench;
 });
-afterAll(async () => {
-  await bench.close();
-  await cluster.close();
-});
+afterAll(() => world.close());
 beforeEach(async () => {
   queues = await startQueues([
     { ...limits, logicalId: 'Jobs', name: 'jobs' },
@@ -51,49 +29,23 @@ afterEach(() => queues.close());
 
 const urlOf = (logicalId: string): string => queues.queues[logicalId]?.url ?? '';
 
-const settings = (): Readonly<Record<string, string>> => ({
-  AWS_REGION: LOCAL_REGION,
-  AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
-  AWS_SESSION_TOKEN: LOCAL_CREDENTIALS.sessionToken ?? '',
+/** The settings of both worlds, and the queues. */
+const withQueues = (changes: Environment = {}): Environment => ({
   AWS_ENDPOINT_URL_SQS: queues.endpoint,
   QueueUrl: urlOf('Jobs'),
   DeadLetterQueueUrl: urlOf('Dead'),
-  TerrakubeApiUrl: bench.terrakube.url,
-  Installation: INSTALLATION,
-  InternalSecret: INTERNAL_SECRET,
-  EksClusterName: 'local',
-  EksEndpoint: cluster.url,
-  EksCertificateAuthority: Buffer.from(cluster.caPem).toString('base64'),
+  ...changes,
 });
 
-/** Runs the command in an environment that holds nothing else. Whatever it says, it tells no secret. */
-async function redrive(args: readonly string[] = [], changes: Readonly<Record<string, string>> = {}) {
-  const env = { ...settings(), ...changes };
-  const child = spawn(process.execPath, ['cli/main.ts', 'redrive', ...args], { cwd: ROOT, env });
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const exitCode = child.exitCode ?? (await new Promise<number | null>((resolve) => child.on('exit', resolve)));
-  expect(leaksIn([stdout, stderr], SECRETS)).toEqual([]);
-  return { exitCode, stdout, stderr };
+const redrive = (args: readonly string[] = [], changes?: Environment) =>
+  world.run(['redrive', ...args], withQueues(changes));
+
+async function report(args: readonly string[] = [], changes?: Environment) {
+  const { exitCode, report: found } = await world.report(['redrive', ...args], withQueues(changes));
+  return { exitCode, report: found as RedriveReport };
 }
 
-async function report(...[args = [], changes]: Parameters<typeof redrive>) {
-  const { exitCode, stdout, stderr } = await redrive([...args, '--json'], changes);
-  expect(stderr).toBe('');
-  const found: RedriveReport = JSON.parse(stdout);
-  return { exitCode, report: found };
-}
-
-/** A Terrakube job that was dispatched: the ids of its first step. */
-async function dispatched(): Promise<DispatchIds> {
-  const posts = bench.sink.received.length;
-  const steps = [{ type: 'terraformPlan', name: 'Plan' }] as const;
-  const { jobId, organizationId, workspaceId } = bench.terrakube.createJob({ steps });
-  await bench.untilPosts(posts + 1);
-  await bench.untilStatus(jobId, 'queue');
-  const { stepId, type } = bench.sink.received.at(-1)?.body ?? { stepId: '', type: '' };
-  return idsOf({ jobId, organizationId, workspaceId, stepId, type });
-}
+const dispatched = () => world.dispatched();
 
 const bodyOf = (ids: DispatchIds): string => Buffer.from(payload(ids)).toString('utf8');
 
@@ -123,17 +75,10 @@ async function visible(logicalId: string) {
   }));
 }
 
-async function createJob(ids: DispatchIds): Promise<void> {
-  const now = epochMs(Date.now());
-  const request = { ids, payload: payload(ids), acceptedAt: now };
-  const body = buildJob({ request, settings: executorSettings(), installation: INSTALLATION, start: 1, now });
-  await clusterApis({ cluster, token: CLUSTER_TOKEN }).batch.createNamespacedJob({ namespace: 'terrakube', body });
-}
-
 describe('redrive', () => {
   test('puts back what still waits, and leaves what has its Kubernetes Job', async () => {
     const [waits, runs] = [await dispatched(), await dispatched()];
-    await createJob(runs);
+    await world.createJob(runs);
     const [first, second] = [await bury(bodyOf(waits)), await bury(bodyOf(runs))];
 
     const { exitCode, report: found } = await report();
