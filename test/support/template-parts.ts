@@ -37,3 +37,12 @@ export function member(value: Json | undefined, name: string): Json | undefined 
 export function items(value: Json | undefined): readonly Json[] {
   return isList(value) ? value : value === undefined ? [] : [value];
 }
+
+/** What statements allow by a wildcard, as findings about who has them. A Deny may be as broad as it likes. */
+export function wildcardsIn(id: string, statements: readonly JsonMap[]): string[] {
+  return statements
+    .filter((statement) => statement['Effect'] === 'Allow')
+    .flatMap((statement) => items(statement['Action']).map(String))
+    .filter((action) => action.includes('*'))
+    .map((action) => `${id} allows ${action}`);
+}

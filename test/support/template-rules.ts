@@ -4,20 +4,21 @@
  */
 import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
 import { alarmFindings } from './alarm-rules.ts';
-import { items, member, resourcesOfType, statementsOf, targetOf } from './template-parts.ts';
+import { resourcePolicyFindings } from './resource-policy-rules.ts';
+import { items, member, resourcesOfType, statementsOf, targetOf, wildcardsIn } from './template-parts.ts';
 
 /** Every rule. */
 export function templateFindings(template: JsonMap): string[] {
   return [
     ...roleFindings(template),
     ...queueFindings(template),
-    ...queuePolicyFindings(template),
     ...functionFindings(template),
     ...permissionFindings(template),
     ...scheduleFindings(template),
     ...accessEntryFindings(template),
     ...gatewayFindings(template),
-    ...keyFindings(template),
+    ...urlFindings(template),
+    ...resourcePolicyFindings(template),
     ...logFindings(template),
     ...alarmFindings(template),
   ];
@@ -83,7 +84,7 @@ function roleFindings(template: JsonMap): string[] {
           : [`${id} allows by Not`]),
       ];
     });
-    return [...managed, ...wildcards(id, statements), ...broad];
+    return [...managed, ...wildcardsIn(id, statements), ...broad];
   });
 }
 
@@ -95,23 +96,11 @@ function conditionOf(document: Json | undefined, statement: JsonMap): readonly s
   });
 }
 
-function queuePolicyFindings(template: JsonMap): string[] {
-  return resourcesOfType(template, 'AWS::SQS::QueuePolicy').flatMap(([id, policy]) =>
-    wildcards(id, statementsOf(policy['PolicyDocument'])),
-  );
-}
-
 function queueFindings(template: JsonMap): string[] {
-  const policies = resourcesOfType(template, 'AWS::SQS::QueuePolicy').map(([, policy]) => policy);
   return resourcesOfType(template, 'AWS::SQS::Queue').flatMap(([id, queue]) => {
-    const tlsOnly = policies
-      .filter((policy) => items(policy['Queues']).some((target) => targetOf(target) === id))
-      .flatMap((policy) => statementsOf(policy['PolicyDocument']))
-      .some((statement) => statement['Effect'] === 'Deny' && JSON.stringify(statement).includes('aws:SecureTransport'));
     return [
       ...(queue['KmsMasterKeyId'] === undefined ? [`${id} is not encrypted`] : []),
       ...(queue['MaximumMessageSize'] === 1_048_576 ? [] : [`${id} does not take 1 MiB`]),
-      ...(tlsOnly ? [] : [`${id} does not insist on TLS`]),
     ];
   });
 }
@@ -270,25 +259,36 @@ function visibilityFindings(template: JsonMap, id: string, own: JsonMap): string
 }
 
 function gatewayFindings(template: JsonMap): string[] {
-  return resourcesOfType(template, 'AWS::Serverless::Api').flatMap(([id, api]) =>
-    MAPPED_GATEWAY_RESPONSES.filter((name) => member(member(api['GatewayResponses'], name), 'StatusCode') !== 503).map(
-      (name) => `${id} does not answer ${name} with 503`,
-    ),
-  );
-}
-
-function keyFindings(template: JsonMap): string[] {
-  return resourcesOfType(template, 'AWS::KMS::Key').flatMap(([id, key]) => [
-    ...wildcards(id, statementsOf(key['KeyPolicy'])),
-    ...(key['EnableKeyRotation'] === true ? [] : [`${id} is never rotated`]),
+  return resourcesOfType(template, 'AWS::Serverless::Api').flatMap(([id, api]) => [
+    ...MAPPED_GATEWAY_RESPONSES.filter(
+      (name) => member(member(api['GatewayResponses'], name), 'StatusCode') !== 503,
+    ).map((name) => `${id} does not answer ${name} with 503`),
+    ...(isOnlyForItsEndpoints(api) ? [] : [`${id} is open to the endpoints of every account when it is private`]),
   ]);
 }
 
-/** A Deny may be as broad as it likes. */
-function wildcards(id: string, statements: readonly JsonMap[]): string[] {
-  return statements
-    .filter((statement) => statement['Effect'] === 'Allow')
-    .flatMap((statement) => items(statement['Action']).map(String))
-    .filter((action) => action.includes('*'))
-    .map((action) => `${id} allows ${action}`);
+function isOnlyForItsEndpoints(api: JsonMap): boolean {
+  const [condition, policy] = items(member(member(api['DefinitionBody'], 'x-amazon-apigateway-policy'), 'Fn::If'));
+  const [statement, ...others] = statementsOf(policy);
+  const [isPrivate] = items(member(member(api['EndpointConfiguration'], 'Type'), 'Fn::If'));
+  return (
+    condition === isPrivate &&
+    others.length === 0 &&
+    statement?.['Effect'] === 'Allow' &&
+    statement['Action'] === 'execute-api:Invoke' &&
+    member(member(statement['Condition'], 'StringEquals'), 'aws:SourceVpce') !== undefined
+  );
+}
+
+/** Lambda asks for two permissions before it lets anybody through a function's own URL. */
+function urlFindings(template: JsonMap): string[] {
+  const permissions = resourcesOfType(template, 'AWS::Lambda::Permission').map(([, permission]) => permission);
+  return resourcesOfType(template, 'AWS::Lambda::Url').flatMap(([id, url]) => {
+    const own = permissions.filter(({ FunctionName: name }) => targetOf(name) === targetOf(url['TargetFunctionArn']));
+    const isOpen =
+      own.some(
+        ({ Action: action, FunctionUrlAuthType: type }) => action === 'lambda:InvokeFunctionUrl' && type === 'NONE',
+      ) && own.some(({ InvokedViaFunctionUrl: viaUrl }) => viaUrl === true);
+    return isOpen && url['AuthType'] === 'NONE' ? [] : [`${id} lets nobody through`];
+  });
 }

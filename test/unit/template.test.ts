@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parseTemplate } from '../../local/lambda/cloudformation.ts';
 import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
 import { runbookFindings } from '../support/alarm-rules.ts';
+import { resourcesOfType } from '../support/template-parts.ts';
 import { handlerFindings, MAPPED_GATEWAY_RESPONSES, templateFindings } from '../support/template-rules.ts';
 
 const text = await readFile(new URL('../../template.yaml', import.meta.url), 'utf8');
@@ -33,7 +34,7 @@ describe('a rule finds', () => {
       'a queue that anything may be done to',
       'Action: sqs:SendMessage',
       'Action: sqs:*',
-      ['JobQueuePolicy allows sqs:*'],
+      ['JobQueuePolicy allows sqs:*', 'JobQueuePolicy lets in more than a service of this account that sends'],
     ],
     [
       'a wildcard within a conditional statement',
@@ -61,6 +62,96 @@ describe('a rule finds', () => {
       'MaximumMessageSize: 1048576',
       'MaximumMessageSize: 262144',
       ['JobQueue does not take 1 MiB'],
+    ],
+    [
+      'a queue that any rule of any account may send to',
+      '              Condition: { ArnEquals: { aws:SourceArn: !GetAtt JobEvents.Arn } }\n',
+      '',
+      ['JobQueuePolicy lets in more than a service of this account that sends', 'JobEvents is not let in by JobQueue'],
+    ],
+    [
+      'a statement about TLS that denies nothing',
+      'Effect: Deny',
+      'Effect: Allow',
+      [
+        'JobQueuePolicy allows sqs:*',
+        'JobQueuePolicy lets in more than a service of this account that sends',
+        'JobQueue does not insist on TLS',
+      ],
+    ],
+    [
+      'a statement about TLS that denies only sending',
+      'Action: sqs:*',
+      'Action: sqs:SendMessage',
+      ['JobQueue does not insist on TLS'],
+    ],
+    [
+      'a policy by the rules of 2008',
+      /(Queues: \[!Ref JobQueue\]\n +PolicyDocument:\n) +Version: "2012-10-17"\n/,
+      '$1',
+      ['JobQueuePolicy has no version'],
+    ],
+    ['a key that goes with the stack', 'DeletionPolicy: Retain', 'DeletionPolicy: Delete', ['Key goes with the stack']],
+    [
+      'a key that is lost by a change',
+      'UpdateReplacePolicy: Retain',
+      'UpdateReplacePolicy: Delete',
+      ['Key is lost when it is replaced'],
+    ],
+    [
+      'dead letters that go with the stack',
+      /(DeadLetterQueue:\n +Type: AWS::SQS::Queue\n +DeletionPolicy:) Retain/,
+      '$1 Delete',
+      ['DeadLetterQueue goes with the stack'],
+    ],
+    [
+      'messages that are lost by a change',
+      /(JobQueue:\n +Type: AWS::SQS::Queue\n.*\n +UpdateReplacePolicy:) Retain/,
+      '$1 Delete',
+      ['JobQueue is lost when it is replaced'],
+    ],
+    [
+      'a key whose policy nobody may change',
+      '              - kms:PutKeyPolicy\n',
+      '',
+      ['Key does not allow its account kms:PutKeyPolicy'],
+    ],
+    [
+      'a key that no role may use',
+      'Action: [kms:Decrypt, kms:GenerateDataKey]',
+      'Action: [kms:Decrypt]',
+      ['Key does not allow its account kms:GenerateDataKey'],
+    ],
+    [
+      'a key for the logs of every account',
+      / +Condition:\n +ArnLike:\n +kms:EncryptionContext.*\n/,
+      '',
+      ['Key may be used from other accounts'],
+    ],
+    [
+      'a key for the events of every account',
+      / +Condition: { StringEquals: { aws:SourceAccount: !Ref AWS::AccountId } }\n/,
+      '',
+      ['Key may be used from other accounts'],
+    ],
+    [
+      'a key that the event bus may not use',
+      'Principal: { Service: events.amazonaws.com }',
+      'Principal: { Service: sns.amazonaws.com }',
+      ['Key is closed to events.amazonaws.com'],
+    ],
+    ['a rule that leads nowhere', / {6}Targets:\n +- Id: job-queue\n.*\n/, '', ['JobEvents sends to nobody']],
+    [
+      'a private API that every VPC reaches',
+      / +Condition: { StringEquals: { aws:SourceVpce: .*\n/,
+      '',
+      ['Api is open to the endpoints of every account when it is private'],
+    ],
+    [
+      'a URL that lets nobody through',
+      '      InvokedViaFunctionUrl: true\n',
+      '',
+      ['IntakeUrlInvokes lets anybody invoke', 'IntakeUrl lets nobody through'],
     ],
     ['a queue without TLS', 'Queues: [!Ref DeadLetterQueue]', 'Queues: []', ['DeadLetterQueue does not insist on TLS']],
     [
@@ -91,7 +182,7 @@ describe('a rule finds', () => {
       'a service that may invoke for anybody',
       '      SourceArn: !GetAtt JobStatusEvents.Arn\n',
       '',
-      ['JobStatusEventsInvoke lets anybody invoke'],
+      ['JobStatusEventsInvoke lets anybody invoke', 'JobStatusEvents is not let in by JobStatus'],
     ],
     [
       'a service that may do more than invoke',
@@ -211,7 +302,11 @@ describe('a rule finds', () => {
       'a public URL of another function',
       '      FunctionName: !Ref Intake\n      FunctionUrlAuthType: NONE',
       '      FunctionName: !Ref Dispatch\n      FunctionUrlAuthType: NONE',
-      ['IntakeUrlIsPublic allows more than to invoke', 'IntakeUrlIsPublic lets anybody invoke'],
+      [
+        'IntakeUrlIsPublic allows more than to invoke',
+        'IntakeUrlIsPublic lets anybody invoke',
+        'IntakeUrl lets nobody through',
+      ],
     ],
     [
       'an alarm about a metric that nobody puts',
@@ -289,6 +384,14 @@ describe('a rule finds', () => {
 });
 
 const doors = readdirSync(new URL('../../functions/', import.meta.url)).map((file) => file.replace('.ts', ''));
+
+test("the event bus' rules take what the functions read, and nothing else", () => {
+  const patterns = resourcesOfType(template, 'AWS::Events::Rule').map(([id, rule]) => [id, rule['EventPattern']]);
+  expect(Object.fromEntries(patterns)).toEqual({
+    JobEvents: { source: ['terrakube'], 'detail-type': ['Terrakube Job'] },
+    JobStatusEvents: { source: ['terrakube.executor'] },
+  });
+});
 
 test('each function has its door, and a function without one is found', () => {
   expect(handlerFindings(template, doors)).toEqual([]);
