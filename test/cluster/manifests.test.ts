@@ -83,7 +83,7 @@ describe('the optional share of the API server', () => {
       const uid = textAt(made[1]?.body ?? null, 'metadata', 'uid') ?? '';
       const functions = [tokens.dispatch, tokens.observe, tokens.reconcile];
 
-      await expect.poll(() => schemasSeen(functions), { timeout: 10_000 }).toEqual([uid, uid, uid]);
+      await expect.poll(() => schemasSeen(functions), { timeout: 30_000 }).toEqual([uid, uid, uid]);
       expect(await schemasSeen([tokens.admin])).not.toContain(uid);
     } finally {
       for (const object of [schema, level]) {

@@ -165,7 +165,7 @@ export function jobTests(context: () => Context): void {
     expect(objectAt(body, 'status')['active']).toBeUndefined();
   });
 
-  test('a pod on no node that is deleted fails the Job once it is collected', { timeout: 60_000 }, async () => {
+  test('a pod on no node that is deleted fails the Job once it is collected', { timeout: 120_000 }, async () => {
     const { client, jobs, pods, create, podOf } = context();
     const name = fresh();
     await create(jobs, aJob(name));
@@ -176,7 +176,7 @@ export function jobTests(context: () => Context): void {
     expect(deleted).toMatchObject({ status: 200, body: { metadata: { deletionGracePeriodSeconds: 0 } } });
     expect(objectAt(waiting.body, 'metadata')['finalizers']).toEqual(['batch.kubernetes.io/job-tracking']);
     await expect
-      .poll(async () => conditionsOf((await client.send('GET', `${jobs}/${name}`)).body), { timeout: 50_000 })
+      .poll(async () => conditionsOf((await client.send('GET', `${jobs}/${name}`)).body), { timeout: 110_000 })
       .toEqual(['FailureTarget/BackoffLimitExceeded', 'Failed/BackoffLimitExceeded']);
     expect((await client.send('GET', path)).status).toBe(404);
   });

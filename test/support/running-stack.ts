@@ -64,7 +64,7 @@ export async function startRunningStack(options: StackOptions = {}): Promise<Run
 }
 
 /** Waits until something is so. @throws Error naming what was waited for. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, limitMs = 30_000): Promise<void> {
   const end = Date.now() + limitMs;
   while (!(await isSo())) {
     if (Date.now() > end) throw new Error(`waited ${limitMs} ms for: ${what}`);
