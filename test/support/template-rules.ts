@@ -5,7 +5,8 @@
 import { isMap, type Json, type JsonMap } from '../../local/lambda/json.ts';
 import { alarmFindings } from './alarm-rules.ts';
 import { resourcePolicyFindings } from './resource-policy-rules.ts';
-import { items, member, resourcesOfType, statementsOf, targetOf, wildcardsIn } from './template-parts.ts';
+import { roleFindings } from './role-rules.ts';
+import { items, member, resourcesOfType, statementsOf, targetOf } from './template-parts.ts';
 
 /** Every rule. */
 export function templateFindings(template: JsonMap): string[] {
@@ -50,51 +51,8 @@ export const MAPPED_GATEWAY_RESPONSES = [
   'QUOTA_EXCEEDED',
 ] as const;
 
-/** X-Ray knows no resources, and network interfaces are not there yet. Lambda needs these, each under its condition. */
-const WITHOUT_RESOURCES: Readonly<Record<string, readonly string[]>> = {
-  WithTracing: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'],
-  InVpc: [
-    'ec2:CreateNetworkInterface',
-    'ec2:DescribeNetworkInterfaces',
-    'ec2:DescribeSubnets',
-    'ec2:DeleteNetworkInterface',
-    'ec2:AssignPrivateIpAddresses',
-    'ec2:UnassignPrivateIpAddresses',
-  ],
-};
-
 /** AWS advises that a message stays hidden six times as long as the function that works on it may run. */
 const VISIBILITY_FACTOR = 6;
-
-function roleFindings(template: JsonMap): string[] {
-  return resourcesOfType(template, 'AWS::IAM::Role').flatMap(([id, role]) => {
-    const managed = role['ManagedPolicyArns'] === undefined ? [] : [`${id} has managed policies`];
-    const documents = items(role['Policies']).map((policy) => member(policy, 'PolicyDocument'));
-    const statements = documents.flatMap(statementsOf);
-    const broad = statements.flatMap((statement) => {
-      const actions = items(statement['Action']).map(String);
-      const resources = items(statement['Resource']);
-      const known = WITHOUT_RESOURCES[documents.flatMap((document) => conditionOf(document, statement))[0] ?? ''] ?? [];
-      return [
-        ...(resources.includes('*') && !actions.every((action) => known.includes(action))
-          ? [`${id} allows ${actions.join(', ')} on *`]
-          : []),
-        ...(statement['NotAction'] === undefined && statement['NotResource'] === undefined
-          ? []
-          : [`${id} allows by Not`]),
-      ];
-    });
-    return [...managed, ...wildcardsIn(id, statements), ...broad];
-  });
-}
-
-/** The condition under which a statement stands in a policy. */
-function conditionOf(document: Json | undefined, statement: JsonMap): readonly string[] {
-  return items(member(document, 'Statement')).flatMap((entry) => {
-    const [condition, ...branches] = items(member(entry, 'Fn::If'));
-    return branches.includes(statement) ? [String(condition)] : [];
-  });
-}
 
 function queueFindings(template: JsonMap): string[] {
   return resourcesOfType(template, 'AWS::SQS::Queue').flatMap(([id, queue]) => {

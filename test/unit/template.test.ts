@@ -54,6 +54,42 @@ describe('a rule finds', () => {
       'ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]',
       ['IntakeRole has managed policies'],
     ],
+    [
+      'a role that everybody may take on',
+      /(IntakeRole:\n(?:.*\n)+? +Principal:) { Service: lambda.amazonaws.com }/,
+      '$1 { AWS: "*" }',
+      ['IntakeRole is not for Lambda alone'],
+    ],
+    [
+      'a function that cannot write its log',
+      'Resource: !GetAtt DispatchLogs.Arn',
+      'Resource: !GetAtt IntakeLogs.Arn',
+      ['DispatchRole may not write its log'],
+    ],
+    [
+      'a function that cannot read its queue',
+      /(Sid: QueueKey\n\s+Effect: Allow\n.*\n\s+Resource:) !GetAtt Key.Arn/,
+      '$1 !GetAtt OtherKey.Arn',
+      ['IntakeRole may not use the key of its queues'],
+    ],
+    [
+      'a function that cannot be traced',
+      'Action: [xray:PutTraceSegments, xray:PutTelemetryRecords]',
+      'Action: [xray:PutTraceSegments]',
+      ['IntakeRole lacks what Lambda needs WithTracing'],
+    ],
+    [
+      'a function that cannot be in a VPC',
+      '                    - ec2:DescribeSubnets\n',
+      '',
+      ['IntakeRole lacks what Lambda needs InVpc'],
+    ],
+    [
+      'a statement that denies what it should allow',
+      /(Sid: SendJobs\n\s+Effect:) Allow/,
+      '$1 Deny',
+      ['IntakeRole has a policy that is not whole'],
+    ],
     ['a key for everything', '- kms:CreateAlias', '- kms:*', ['Key allows kms:*']],
     ['a key that is never rotated', 'EnableKeyRotation: true', 'EnableKeyRotation: false', ['Key is never rotated']],
     ['an open queue', 'KmsMasterKeyId: !GetAtt Key.Arn', 'DelaySeconds: 0', ['JobQueue is not encrypted']],
@@ -274,7 +310,7 @@ describe('a rule finds', () => {
       'a function with the role of another',
       'Role: !GetAtt DispatchRole.Arn',
       'Role: !GetAtt IntakeRole.Arn',
-      ['Dispatch shares its role with Intake'],
+      ['IntakeRole may not write its log', 'Dispatch shares its role with Intake'],
     ],
     [
       'a function without a log group',
@@ -296,6 +332,7 @@ describe('a rule finds', () => {
       [
         'IntakeRole allows ec2:CreateNetworkInterface, ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets, ' +
           'ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses on *',
+        'IntakeRole lacks what Lambda needs InVpc',
       ],
     ],
     [
