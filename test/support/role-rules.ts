@@ -53,13 +53,10 @@ function functionRoleFindings(template: JsonMap): string[] {
           ),
         ),
     );
-    const whole = [role['AssumeRolePolicyDocument'], ...documents].every(
-      (document) =>
-        member(document, 'Version') === '2012-10-17' &&
-        statementsOf(document).every(
-          ({ Effect: effect, Action: action }) => effect === 'Allow' && action !== undefined,
-        ),
-    );
+    const whole =
+      [role['AssumeRolePolicyDocument'], ...documents].every(
+        (document) => member(document, 'Version') === '2012-10-17',
+      ) && statements.every((statement) => statement['Effect'] === 'Allow' && statement['Resource'] !== undefined);
     return [
       ...(isDeepStrictEqual(trust, TRUST) ? [] : [`${id} is not for Lambda alone`]),
       ...(whole ? [] : [`${id} has a policy that is not whole`]),
