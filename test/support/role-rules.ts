@@ -6,7 +6,7 @@ import { items, member, resourcesOfType, statementsOf, targetOf, wildcardsIn } f
 
 /** Every rule about roles. */
 export function roleFindings(template: JsonMap): string[] {
-  return [...narrownessFindings(template), ...functionRoleFindings(template)];
+  return [...narrownessFindings(template), ...functionRoleFindings(template), ...secretFindings(template)];
 }
 
 /** X-Ray knows no resources, and network interfaces are not there yet. Lambda needs these, each under its condition. */
@@ -67,6 +67,33 @@ function functionRoleFindings(template: JsonMap): string[] {
         ? []
         : [`${id} may not use the key of its queues`]),
       ...needed.map(([condition]) => `${id} lacks what Lambda needs ${condition}`),
+    ];
+  });
+}
+
+/** A secret may be given by its ARN or by its name, which ARNs end with six characters more, and have a key of its own. */
+function secretFindings(template: JsonMap): string[] {
+  const roles = new Map(resourcesOfType(template, 'AWS::IAM::Role'));
+  const shared = member(member(member(template['Globals'], 'Function'), 'Environment'), 'Variables');
+  return resourcesOfType(template, 'AWS::Serverless::Function').flatMap(([, own]) => {
+    const id = targetOf(own['Role']) ?? '';
+    const role = roles.get(id);
+    if (role === undefined) return [];
+    const documents = items(role['Policies']).map((policy) => member(policy, 'PolicyDocument'));
+    const may = (action: string, ...texts: readonly string[]): boolean =>
+      documents.some((document) =>
+        statementsOf(document).some((statement) => {
+          const text = JSON.stringify([statement['Resource'], conditionOf(document, statement)]);
+          return items(statement['Action']).includes(action) && texts.every((one) => text.includes(one));
+        }),
+      );
+    const variables = JSON.stringify([shared, member(own['Environment'], 'Variables')]);
+    const secrets = new Set([...variables.matchAll(/"Ref":"(\w+SecretId)"/g)].map(([, name = '']) => name));
+    return [
+      ...[...secrets]
+        .filter((name) => !may('secretsmanager:GetSecretValue', `{"Ref":"${name}"}`, `secret:\${${name}}-??????`))
+        .map((name) => `${id} may not read ${name}`),
+      ...(may('kms:Decrypt', '{"Ref":"SecretsKeyArn"}', 'HasSecretsKey') ? [] : [`${id} may not use SecretsKeyArn`]),
     ];
   });
 }

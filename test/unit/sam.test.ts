@@ -59,6 +59,13 @@ describe('events/local.env.json', () => {
   });
 });
 
+test('sam build leaves the bundles as they are', () => {
+  const template: Json = JSON.parse(JSON.stringify(parseTemplate(read('template.yaml'))));
+  for (const functionId of Object.keys(LOADERS)) {
+    expect([functionId, at(template, 'Resources', functionId, 'Metadata')]).toEqual([functionId, { SkipBuild: true }]);
+  }
+});
+
 describe('docs/getting-started.md', () => {
   const page = read('docs/getting-started.md');
 

@@ -40,7 +40,7 @@ describe('a rule finds', () => {
       'a wildcard within a conditional statement',
       /(Sid: SecretsKey\n\s+Effect: Allow\n\s+Action:) kms:Decrypt/,
       '$1 kms:D*',
-      ['IntakeRole allows kms:D*'],
+      ['IntakeRole allows kms:D*', 'IntakeRole may not use SecretsKeyArn'],
     ],
     [
       'a permission on everything',
@@ -89,6 +89,18 @@ describe('a rule finds', () => {
       /(Sid: SendJobs\n\s+Effect:) Allow/,
       '$1 Deny',
       ['IntakeRole has a policy that is not whole'],
+    ],
+    [
+      'a function that may read a secret by its ARN alone',
+      /(Sid: ReadPathSecret\n(?:.*\n){4}.*)\n +- !Sub .*/,
+      '$1',
+      ['IntakeRole may not read IntakePathSecretId'],
+    ],
+    [
+      'a function that may not use the key of its secret',
+      'Resource: !Ref SecretsKeyArn',
+      'Resource: !GetAtt Key.Arn',
+      ['IntakeRole may not use SecretsKeyArn'],
     ],
     ['a key for everything', '- kms:CreateAlias', '- kms:*', ['Key allows kms:*']],
     ['a key that is never rotated', 'EnableKeyRotation: true', 'EnableKeyRotation: false', ['Key is never rotated']],
