@@ -19,6 +19,7 @@ export function templateFindings(template: JsonMap): string[] {
     ...accessEntryFindings(template),
     ...gatewayFindings(template),
     ...urlFindings(template),
+    ...subscriptionFindings(template),
     ...resourcePolicyFindings(template),
     ...logFindings(template),
     ...alarmFindings(template),
@@ -125,6 +126,7 @@ function scheduleFindings(template: JsonMap): string[] {
       const isFresh = attempts.every((policy) => Number(member(policy, 'MaximumEventAgeInSeconds')) <= 60);
       return [
         ...(isOnce ? [] : [`${id} is tried again`]),
+        ...(member(member(properties, 'FlexibleTimeWindow'), 'Mode') === 'OFF' ? [] : [`${id} runs at some time`]),
         ...(isFresh ? [] : [`${id} runs for a time that is over`]),
         ...(member(properties, 'OmitName') === true ? [] : [`the schedule of ${id} has the name of every stack`]),
         ...scheduleRoleFindings(template, id, targetOf(member(properties, 'RoleArn'))),
@@ -236,6 +238,23 @@ function isOnlyForItsEndpoints(api: JsonMap): boolean {
     statement['Action'] === 'execute-api:Invoke' &&
     member(member(statement['Condition'], 'StringEquals'), 'aws:SourceVpce') !== undefined
   );
+}
+
+/** CloudWatch Logs tries a permission when the subscription is made: it has to be there before. */
+function subscriptionFindings(template: JsonMap): string[] {
+  const permissions = resourcesOfType(template, 'AWS::Lambda::Permission');
+  return resourcesOfType(template, 'AWS::Logs::SubscriptionFilter').flatMap(([id, filter]) => {
+    const group = String(member(filter['LogGroupName'], 'Fn::Sub'));
+    const [permission] = permissions.filter(
+      ([, { FunctionName: name, Principal: principal, SourceArn: source, SourceAccount: account }]) =>
+        targetOf(name) === targetOf(filter['DestinationArn']) &&
+        principal === 'logs.amazonaws.com' &&
+        String(member(source, 'Fn::Sub')).endsWith(`:log-group:${group}:*`) &&
+        targetOf(account) === 'AWS::AccountId',
+    );
+    const isFirst = member(member(template['Resources'], id), 'DependsOn') === permission?.[0];
+    return permission && isFirst ? [] : [`${id} is not let in by ${targetOf(filter['DestinationArn'])}`];
+  });
 }
 
 /** Lambda asks for two permissions before it lets anybody through a function's own URL. */
