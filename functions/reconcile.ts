@@ -51,7 +51,8 @@ const handle: Handle<void> = async (_, log) => {
     },
     now(),
   );
-  if (failed > 0) throw new DispatcherError('clusterUnavailable', `${failed} Jobs or steps could not be seen to.`);
+  if (failed > 0)
+    throw new DispatcherError('clusterUnavailable', `${failed} Jobs, steps or dead letters could not be seen to.`);
 };
 
 /** The handler that template.yaml names. */

@@ -20,7 +20,7 @@ export interface TerrakubeLookDeps extends ReadDeps {
 
 /** The looks of a run. */
 export interface TerrakubeLooks {
-  /** Looks if it is time and no look is under way. */
+  /** Looks if it is time and no look of the kind is under way. */
   ifDue(): void;
 }
 
@@ -33,17 +33,18 @@ export function lookAtTerrakube(deps: TerrakubeLookDeps, mirror: Mirror, seen: (
   const { clock } = deps;
   let lookedAt: EpochMs = clock.now();
   let lookedAtAllAt: EpochMs = clock.now();
-  let isLooking = false;
+  // By whether it is about all: an answer that is long in coming must not hide a cancel before an executor runs.
+  const underWay = new Set<boolean>();
   const isDue = (at: EpochMs, every: DurationMs): boolean => elapsedMs(at, clock.now()) >= every - SLACK_MS;
   return {
     ifDue() {
-      const isAllDue = isDue(lookedAtAllAt, deps.cancelPoll);
-      if (isLooking || !(isAllDue || isDue(lookedAt, BEFORE_IT_RUNS))) return;
+      const isAll = !underWay.has(true) && isDue(lookedAtAllAt, deps.cancelPoll);
+      if (underWay.has(isAll) || !(isAll || isDue(lookedAt, BEFORE_IT_RUNS))) return;
       lookedAt = clock.now();
-      if (isAllDue) lookedAtAllAt = clock.now();
-      isLooking = true;
-      void look(deps, mirror, isAllDue).then((isNews) => {
-        isLooking = false;
+      if (isAll) lookedAtAllAt = clock.now();
+      underWay.add(isAll);
+      void look(deps, mirror, isAll).then((isNews) => {
+        underWay.delete(isAll);
         // An executor that starts may set a cancelled job running at any moment.
         if (isNews) seen();
       });

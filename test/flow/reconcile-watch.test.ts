@@ -164,6 +164,33 @@ test('an Event that comes while a run watches is explained to the user in that r
   await world.clock.until(run);
 });
 
+test('a look at all of Terrakube that hangs hides no cancel', async () => {
+  const world = createReconcileWorld({
+    jobs: [kubernetesJob()],
+    pods: [podFor({ nodeName: '' })],
+    terrakube: [[ids(), terrakubeJob()]],
+  });
+  runJobController(world);
+  const { terrakubeJobs } = world.deps;
+  const startedAt = world.clock.now();
+  let hangs = false;
+  const listJobs: typeof terrakubeJobs.listJobs = async (jobIds) => {
+    const isAboutAll = world.clock.now() - startedAt >= 9_900;
+    if (isAboutAll && !hangs) {
+      hangs = true;
+      await world.clock.sleep(durationMs(15_000));
+    }
+    return terrakubeJobs.listJobs(jobIds);
+  };
+  const run = world.begin({ terrakubeJobs: { ...terrakubeJobs, listJobs } });
+  await world.clock.pass(10_500);
+  expect(hangs).toBe(true);
+  world.terrakube.changeJob(ids(), { status: 'cancelled', steps: [step({ status: 'cancelled' })] });
+  await world.clock.pass(3000);
+  expect(world.store.allJobs()[0]?.spec?.activeDeadlineSeconds).toBe(1);
+  await world.clock.until(run);
+});
+
 test('at most ten Jobs are looked at at the same time', async () => {
   let underWay = 0;
   let most = 0;

@@ -6,6 +6,7 @@ import type { DispatchIds } from '../../lib/domain/dispatch-request.ts';
 import { jobOutcome } from '../../lib/domain/job-outcome.ts';
 import { ownJob } from '../../lib/domain/next-start.ts';
 import type { PlannedAction, PlanSettings, Worlds } from '../../lib/domain/plan-types.ts';
+import { isOnAbsence } from '../../lib/domain/reconcile-brake.ts';
 import { planReconcile, targetKey } from '../../lib/domain/reconcile-plan.ts';
 import { findStep } from '../../lib/domain/terrakube-job.ts';
 import { readWorlds } from '../../lib/flows/read-worlds.ts';
@@ -27,7 +28,7 @@ const about = fc
   .map(({ maxStarts, settings }) => ({ installation: INSTALLATION, maxStarts, settings: verdictSettings(settings) }));
 
 /** Small worlds are quick to shrink; the large ones have up to 200 Jobs. */
-const worlds = fc.oneof({ weight: 9, arbitrary: anyWorld(4) }, { weight: 1, arbitrary: anyWorld(60) });
+const worlds = fc.oneof({ weight: 7, arbitrary: anyWorld(4) }, { weight: 3, arbitrary: anyWorld(60) });
 
 /** Checks a law. */
 const holds = (law: (any: AnyWorld, settings: PlanSettings) => void): void =>
@@ -144,7 +145,10 @@ async function settled(any: AnyWorld, settings: PlanSettings) {
   // Lists have neither pods that have ended nor Events that are no warnings; whoever acts reads them.
   const { cluster } = world;
   const read = { ...(await readWorlds(deps)), pods: cluster.allPods(), events: cluster.allEvents() };
-  return { left: planPass(settings, read).deeds, late: world.writes.slice(written), world };
+  const { deeds } = planPass(settings, read);
+  // What the brake has held back in a run stays, also when this plan, which knows more pods, would count one stop less.
+  const isHeld = (planned: PlannedAction): boolean => isOnAbsence(planned) && Number(world.metric('StopsHeldBack')) > 0;
+  return { left: deeds.filter((planned) => !isHeld(planned)), late: world.writes.slice(written), world };
 }
 
 /** The ids of all steps that have Jobs. */
@@ -165,12 +169,16 @@ const withWarnings = (any: AnyWorld): AnyWorld => ({
   ours: any.ours.map((ours) => ({ ...ours, events: ours.events.map((event) => ({ ...event, type: 'Warning' })) })),
 });
 
+/** Carrying out is slow: one large world in ten. */
+const applied = fc
+  .oneof({ weight: 9, arbitrary: anyWorld(3) }, { weight: 1, arbitrary: anyWorld(60) })
+  .map((any) => ({ ...any, ours: any.ours.filter(({ pods }) => pods.every(isPossible)) }));
+
 test('a plan that was carried out leaves nothing to do, and no Job of others is touched', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await fc.assert(
-    fc.asyncProperty(anyWorld(3).map(withWarnings), about, async (any, settings) => {
-      fc.pre(any.ours.every(({ pods }) => pods.every(isPossible)));
+    fc.asyncProperty(applied.map(withWarnings), about, async (any, settings) => {
       const quiet = { ...settings, settings: { ...settings.settings, keepAlive: false } };
       const foreign = any.foreign.map(({ metadata }) => metadata?.name);
       const { left, late, world } = await settled(any, quiet);
@@ -182,6 +190,6 @@ test('a plan that was carried out leaves nothing to do, and no Job of others is 
           .map(({ metadata }) => metadata?.annotations),
       ).toEqual(any.foreign.map(({ metadata }) => metadata?.annotations));
     }),
-    { numRuns: 25 },
+    { numRuns: 60 },
   );
 });
