@@ -155,6 +155,7 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
   const largest = result?.measured.at(-1);
   if (!result || !largest) return [];
   const { first, later } = result.exponents;
+  const before = result.measured.at(-2);
   const overPlainUs = Math.max(largest.first.overPlainUs, largest.later.overPlainUs);
   const tenThousand = result.measured.find(({ size }) => size === 10_000);
   return [
@@ -165,6 +166,16 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
       limit: 1.05,
       unit: '',
     },
+    ...(before
+      ? [
+          {
+            what: `the same between the two largest, ${before.size.toLocaleString('en')} and ${largest.size.toLocaleString('en')} Jobs`,
+            value: Math.max(...(['first', 'later'] as const).map((pass) => growth(before, largest, pass))),
+            limit: 1.05,
+            unit: '' as const,
+          },
+        ]
+      : []),
     {
       what: `CPU for each of ${largest.size.toLocaleString('en')} Jobs, above parsing alone`,
       value: overPlainUs,
@@ -173,6 +184,12 @@ function reconcileTargets(result: ReconcileResult | undefined): readonly Target[
     },
   ];
 }
+
+type MeasuredSize = ReconcileResult['measured'][number];
+
+/** What a pass costs whatever its size hides growth in the small worlds, and so in a line through all of them. */
+const growth = (from: MeasuredSize, to: MeasuredSize, pass: 'first' | 'later'): number =>
+  Math.log(to[pass].cpuMs / from[pass].cpuMs) / Math.log(to.size / from.size);
 
 function passTargets({ first, later }: Readonly<Record<'first' | 'later', PassResult>>): readonly Target[] {
   const largest = (of: (pass: PassResult) => number): number => Math.max(of(first), of(later));

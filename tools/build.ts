@@ -1,6 +1,6 @@
 // `npm run build`: all functions into dist/, with their sizes. It fails when a bundle is over its budget, because every
-// kilobyte is parsed at every cold start: the budget itself, and what was reached once and 5 % more. Who means it takes the
-// new sizes down with
+// kilobyte is parsed at every cold start: the budget itself, and what was reached once and 5 % more. It fails, too, when a
+// bundle is 5 % smaller, so that what was reached is what counts. Who means it takes the new sizes down with
 //   node tools/build.ts --record
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -48,6 +48,9 @@ export function overBudget(
     if (reached === undefined) return [`functions/${name}.ts has no size in tools/bundle/sizes.json`];
     const size = deflatedSize(files);
     if (size > budget) return [`dist/${name}/index.cjs is ${size} bytes deflated; its budget is ${budget}`];
+    if (size < reached / LEEWAY) {
+      return [`dist/${name}/index.cjs is ${size} bytes deflated, and was ${reached}: take the new size down`];
+    }
     return size > reached * LEEWAY
       ? [`dist/${name}/index.cjs is ${size} bytes deflated, and was ${reached}; see tools/build.ts if that is meant`]
       : [];

@@ -1,6 +1,7 @@
 // How far the product goes: known ceilings with their sources, and what follows from them for three rates of steps. Part of
 // docs/performance.md.
-import type { Results } from '../bench/results.ts';
+import { PROCESSOR_SHARE } from '../bench/cost/model.ts';
+import type { ReconcileResult, Results } from '../bench/results.ts';
 
 /** What bounds an installation from outside, and where that is written. */
 export const CEILINGS = `## Known ceilings
@@ -31,7 +32,7 @@ const PASS_MB = 340;
 /** What three rates of steps need. It is arithmetic on what was measured, and says so. */
 export function scaleTable(results: Results): string {
   const batch = results['warm-dispatch']?.result.batches.find(({ thinkMs }) => thinkMs > 0);
-  const largest = results.reconcile?.result.measured.filter(({ first }) => first.peakMb <= PASS_MB).at(-1);
+  const largest = results.reconcile?.result.measured.filter((one) => peakOf(one) <= PASS_MB).at(-1);
   const answer = results['intake-rate']?.result.rates.find(({ senders }) => senders === 1);
   if (!batch || !largest || !answer) return '';
   const controllerAMinute = Math.floor((CONTROLLER_CALLS_A_SECOND / CONTROLLER_WRITES) * 60);
@@ -60,9 +61,12 @@ How these are reckoned, and what to do:
 - **Add a cluster above ${controllerAMinute} steps a minute**, unless its Job controller was shown to do more: ${CONTROLLER_CALLS_A_SECOND} calls a second at
   ${CONTROLLER_WRITES} writes for each Job, at least. Its queue shows as Jobs without pods; nothing fails.
 - **Or above ${keptAMinute} steps a minute with the default of \`ExecutorEphemeralTtlSecondsAfterFinished\`**: an ended Job is kept for ${TTL_MINUTES} minutes,
-  and ${largest.size.toLocaleString('en')} Jobs are the largest measured world of which reconcile makes a pass within ${PASS_MB} MB (${Math.round(largest.first.peakMb)} MB at most, ${(largest.first.cpuMs / 1000).toFixed(1)} s of CPU
-  for a first pass; its function has 512 MB, and needs room for the next run, which overlaps in a sandbox of its own).
+  and ${largest.size.toLocaleString('en')} Jobs are the largest measured world of which reconcile makes a pass within ${PASS_MB} MB (${Math.round(peakOf(largest))} MB at most, ${(largest.first.cpuMs / 1000).toFixed(1)} s of CPU
+  for a first pass, which take ${Math.round(largest.first.cpuMs / 1000 / PROCESSOR_SHARE)} s with the ${PROCESSOR_SHARE.toFixed(2)} of a processor
+  that a function of 512 MB has; it needs room for the next run, which overlaps in a sandbox of its own).
   A shorter time keeps fewer: half of it allows twice the rate.
 - One deployment serves one cluster. Several clusters are several deployments; Terrakube's agents say which workspace goes where.
 `;
 }
+
+const peakOf = ({ first, later }: ReconcileResult['measured'][number]): number => Math.max(first.peakMb, later.peakMb);
