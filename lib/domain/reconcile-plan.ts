@@ -28,9 +28,9 @@ export function planReconcile(
   isWanted: (planned: PlannedAction) => boolean = () => true,
 ): readonly PlannedAction[] {
   const jobs = ownJobs(worlds.jobs, about.installation);
-  const pods = group(listed(worlds.pods), (pod) => jobNameOfPod(pod.metadata?.name ?? '') ?? '');
-  const events = group(listed(worlds.events), ({ involvedObject: { name = '' } }) => jobNameOfPod(name) ?? name);
-  const byTerrakubeJob = group(jobs, ({ ids }) => ids.jobId);
+  const pods = Map.groupBy(listed(worlds.pods), (pod) => jobNameOfPod(pod.metadata?.name ?? '') ?? '');
+  const events = Map.groupBy(listed(worlds.events), ({ involvedObject: { name = '' } }) => jobNameOfPod(name) ?? name);
+  const byTerrakubeJob = Map.groupBy(jobs, ({ ids }): string => ids.jobId);
   const ofJob = (jobId: string): readonly OwnJob[] => byTerrakubeJob.get(jobId) ?? [];
   const plan: PlannedAction[] = [];
   const take = (lines: readonly PlannedAction[]): void => {
@@ -165,17 +165,6 @@ const keyOf = ({ target, action }: PlannedAction): string =>
   `${URGENCY[action.kind]} ${target.ids.jobId.padStart(20, '0')} ${targetKey(target)} ${action.kind}`;
 
 const listed = <T>(items: readonly T[] | 'forbidden'): readonly T[] => (items === 'forbidden' ? [] : items);
-
-function group<T>(items: readonly T[], keyOfItem: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOfItem(item);
-    const known = groups.get(key);
-    if (known) known.push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
-}
 
 /** The label that a Job's Terrakube job stands in, for those who group Jobs without reading all ids. */
 export const terrakubeJobOf = (job: V1Job): string => job.metadata?.labels?.[LABEL.job] ?? '';

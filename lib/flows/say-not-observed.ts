@@ -1,3 +1,4 @@
+// The line about a look that failed, for everybody who looks at Jobs.
 import type { Log, LogFields } from '../ports.ts';
 
 /**

@@ -1,3 +1,5 @@
+// Many things of one kind, a few at a time.
+
 /**
  * Does something with each item, a few at a time. What rejects ends it: nothing more is begun.
  *

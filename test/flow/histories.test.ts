@@ -1,4 +1,4 @@
-// Histories that a simulation of the protocol found, each under its number there. Without the rule that answers it, each
+// Histories that a simulation of the protocol found; their numbers only tell them apart. Without the rule that answers it, each
 // of them ends with a healthy step told failed, with two executors, or with a step that nobody runs.
 import { describe, expect, test } from 'vitest';
 import { jobName } from '../../lib/domain/job-name.ts';

@@ -1,4 +1,4 @@
-// Histories of observing that a simulation of the protocol found, each under its number there. Without the rule that
+// Histories of observing that a simulation of the protocol found; their numbers only tell them apart. Without the rule that
 // answers it, each of them ends with a step that nobody ends, one that runs twice, or one that is told a wrong reason.
 import { describe, expect, test } from 'vitest';
 import { DispatcherError } from '../../lib/domain/errors.ts';

@@ -1,5 +1,5 @@
-// Histories that the design has to survive, as far as one verdict after another can show them. The number of each is that
-// of the simulation that found it.
+// Histories that the design has to survive, as far as one verdict after another can show them. Their numbers only
+// tell them apart.
 import { describe, expect, test } from 'vitest';
 import { recordText } from '../../lib/domain/job-comments.ts';
 import { durationMs, isoTime } from '../../lib/domain/time.ts';
