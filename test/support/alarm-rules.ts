@@ -25,6 +25,7 @@ export function alarmFindings(template: JsonMap): string[] {
     ...resourcesOfType(template, 'AWS::CloudWatch::Dashboard').flatMap(([id, board]) => oneDashboard(id, board)),
     ...unwatchedQueues(template),
     ...unwatchedFunctions(template),
+    ...unwatchedErrors(template),
     ...unwatchedInvariants(template),
   ];
 }
@@ -142,6 +143,16 @@ function unwatchedFunctions(template: JsonMap): string[] {
   return resourcesOfType(template, 'AWS::Serverless::Function')
     .filter(([id]) => !throttles.includes(id))
     .map(([id]) => `no alarm looks at the throttles of ${id}`);
+}
+
+/** What fails before it can log or count anything is seen in Lambda's own number only; a queue sends it again and again. */
+function unwatchedErrors(template: JsonMap): string[] {
+  const watched = resourcesOfType(template, 'AWS::CloudWatch::Alarm')
+    .filter(([, { Namespace: namespace, MetricName: name }]) => namespace === 'AWS/Lambda' && name === 'Errors')
+    .flatMap(([, alarm]) => items(alarm['Dimensions']).map((dimension) => targetOf(member(dimension, 'Value'))));
+  return resourcesOfType(template, 'AWS::Serverless::Function')
+    .filter(([id, own]) => !watched.includes(id) && JSON.stringify(own['Events'] ?? {}).includes('"Type":"SQS"'))
+    .map(([id]) => `no alarm looks at the errors of ${id}`);
 }
 
 function unwatchedInvariants(template: JsonMap): string[] {

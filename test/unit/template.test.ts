@@ -391,6 +391,12 @@ describe('a rule finds', () => {
       ['IntakeErrorsAlarm looks at AWS/ApiGateway 5XXErrors, which nobody puts'],
     ],
     [
+      'a function that nobody sees fail',
+      'Dimensions: [{ Name: FunctionName, Value: !Ref Dispatch }]\n      Statistic: Sum\n      Period: 180',
+      'Dimensions: [{ Name: FunctionName, Value: !Ref Reconcile }]\n      Statistic: Sum\n      Period: 180',
+      ['no alarm looks at the errors of Dispatch'],
+    ],
+    [
       'an alarm about the functions of everybody',
       'Dimensions: [{ Name: FunctionName, Value: !Ref Reconcile }]\n      Statistic',
       'Dimensions: []\n      Statistic',
