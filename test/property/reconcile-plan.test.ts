@@ -169,6 +169,9 @@ const withWarnings = (any: AnyWorld): AnyWorld => ({
   ours: any.ours.map((ours) => ({ ...ours, events: ours.events.map((event) => ({ ...event, type: 'Warning' })) })),
 });
 
+/** The same worlds each time, since one takes seconds; `SEED` tries others. */
+const SEED = Number(process.env['SEED'] ?? 20261125);
+
 /** Carrying out is slow: one large world in ten. */
 const applied = fc
   .oneof({ weight: 9, arbitrary: anyWorld(3) }, { weight: 1, arbitrary: anyWorld(60) })
@@ -190,6 +193,6 @@ test('a plan that was carried out leaves nothing to do, and no Job of others is 
           .map(({ metadata }) => metadata?.annotations),
       ).toEqual(any.foreign.map(({ metadata }) => metadata?.annotations));
     }),
-    { numRuns: 40 },
+    { numRuns: 40, seed: SEED },
   );
 });
