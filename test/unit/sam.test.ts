@@ -103,6 +103,16 @@ describe('docs/getting-started.md', () => {
   });
 });
 
+test('a deployment takes the template itself, and makes a stage anew when a parameter changes its policy', () => {
+  expect(read('samconfig.toml')).toMatch(/^template_file = "template.yaml"/m);
+  const template: Json = JSON.parse(JSON.stringify(parseTemplate(read('template.yaml'))));
+  expect(at(template, 'Resources', 'Api', 'Properties', 'AlwaysDeploy')).toBe(true);
+});
+
+test('no parameter speaks of a variable that keeps Terrakube from asking for an executor', () => {
+  expect(read('template.yaml')).not.toContain('TERRAKUBE_ENABLE_EPHEMERAL_EXECUTOR');
+});
+
 test('samconfig.toml names no account, no region and no secret', () => {
   const text = read('samconfig.toml').replace(/^#.*$/gm, '');
   expect(text).not.toMatch(/\d{12}|region|profile|s3_bucket|parameter_overrides|arn:/);
